@@ -1,0 +1,49 @@
+# Set-up, tests and the demo: each is one command on a fresh clone.
+#   PYTHON      the interpreter that .venv is made with (3.10 to 3.12)
+#   VENV        an environment to use instead of .venv, e.g. VENV=$$VIRTUAL_ENV
+#   DETECTRON2  a folder or pip requirement to install detectron2 from; when empty, the one the
+#               environment has, or else the pinned archive of tools/install_detectron2.py
+PYTHON ?= python3
+VENV ?= .venv
+DETECTRON2 ?=
+WORKERS ?= 2
+
+RUN := $(VENV)/bin/python
+RECIPE := setup.py tools/install_detectron2.py
+STAMP := $(VENV)/.zipseg-$(shell (cat $(RECIPE); echo "$(DETECTRON2)") | cksum | cut -d ' ' -f 1)
+
+.PHONY: setup test demo benchmark lint format clean
+
+setup: $(STAMP)
+
+# The stamp comes last: a set-up cut short goes on where it was, a finished one is not repeated.
+$(STAMP):
+	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV): torch and the other requirements, a few minutes the first time"
+	@$(RUN) -m pip install -qq --no-compile --editable '.[dev,train,cluster]'
+	@$(RUN) tools/install_detectron2.py --from "$(DETECTRON2)"
+	@$(RUN) -c 'import cv2, faster_coco_eval, lvis, open_clip, segment_anything, torchvision, zipseg'
+	@rm -f $(VENV)/.zipseg-*
+	@touch $@
+	@echo "Ready: $(RUN)"
+
+# One thread a worker: two workers with two threads each are several times slower on two cores.
+test: setup lint
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS)
+
+demo: setup
+	$(RUN) tools/demo.py
+
+benchmark: setup
+	$(RUN) tools/benchmark.py
+
+lint: setup
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: setup
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+clean:
+	rm -rf .venv .cache build dist projects/ZipSeg/*.egg-info

@@ -1,0 +1,1 @@
+"""Measurements behind the project's claims, as ratios against plain references in the same run."""

@@ -1,0 +1,98 @@
+"""Where the time of a forward pass goes, stage by stage."""
+
+import contextlib
+import resource
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import torch
+
+from ..data.zipworld import render_scene
+from ..zip import Zip
+
+NETWORKS = ("semantic CLIP", "boundary CLIP", "SAM encoder", "SAM prompts", "SAM decoder")
+
+
+def forward_benchmark(model: Zip, image: np.ndarray, repeats: int = 1) -> dict:
+    """Seconds of each stage for one image and the share spent outside the networks.
+
+    Args:
+        model: in evaluation mode.
+        image: uint8 [H, W, 3] in the model's input format.
+
+    Returns:
+        ``seconds`` by stage (means over ``repeats`` runs), ``total_s``, ``objects``,
+        ``non_network_fraction`` and the process's ``peak_gib``.
+    """
+    tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    with stopwatch(model) as seconds:
+        start = time.perf_counter()
+        for _ in range(repeats):
+            (trace,) = model.trace([{"image": tensor}])
+        total = time.perf_counter() - start
+    networks = sum(seconds[name] for name in NETWORKS)
+    return {
+        "seconds": {name: value / repeats for name, value in seconds.items()},
+        "total_s": total / repeats,
+        "objects": len(trace.objects.box),
+        "non_network_fraction": 1 - networks / total,
+        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
+
+
+def benchmark_picture(height: int = 427, width: int = 640) -> np.ndarray:
+    """A scene of ZipWorld enlarged to a usual photograph's size, uint8 [height, width, 3]."""
+    return cv2.resize(render_scene(0).image, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+@contextlib.contextmanager
+def stopwatch(model: Zip) -> Iterator[dict[str, float]]:
+    """Adds up the seconds of every network and stage of ``model`` while the context lasts."""
+    seconds: dict[str, float] = defaultdict(float)
+    sam = model.segmenter.sam
+    modules = (
+        model.semantic,
+        model.boundary,
+        sam.image_encoder,
+        sam.prompt_encoder,
+        sam.mask_decoder,
+    )
+    handles = [
+        handle
+        for name, module in zip(NETWORKS, modules, strict=True)
+        for handle in _time_module(seconds, name, module)
+    ]
+    stages = model.stages
+    model.stages = type(stages)(
+        *(_timed(seconds, name, stage) for name, stage in zip(stages._fields, stages, strict=True))
+    )
+    try:
+        yield seconds
+    finally:
+        model.stages = stages
+        for handle in handles:
+            handle.remove()
+
+
+def _time_module(seconds: dict, name: str, module: torch.nn.Module) -> list:
+    def begin(*_):
+        seconds[name] -= time.perf_counter()
+
+    def end(*_):
+        seconds[name] += time.perf_counter()
+
+    return [module.register_forward_pre_hook(begin), module.register_forward_hook(end)]
+
+
+def _timed(seconds: dict, name: str, stage):
+    def run(*args, **kwargs):
+        start = time.perf_counter()
+        try:
+            return stage(*args, **kwargs)
+        finally:
+            seconds[name] += time.perf_counter() - start
+
+    return run

@@ -1,0 +1,190 @@
+"""From a config to the parts of Zip: the three networks, the text and the configured stages."""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from torch import Tensor, nn
+
+from .data.names import NamesError, check_names
+from .errors import ConfigError
+from .models.clip_boundary import ClipBoundary
+from .models.clip_surgery import ClipSurgery
+from .models.clip_text import TextEncoder
+from .models.sam import SamSegmenter
+from .models.weights import load_clip, load_sam
+from .stages.activation import activate, name_similarity
+from .stages.discovery import DiscoverySettings, discover
+from .stages.naming import choose_present, score_names
+from .stages.scoring import to_instances
+
+logger = logging.getLogger(__name__)
+
+
+class Stages(NamedTuple):
+    """The stages with their constants filled in from the config."""
+
+    score_names: Callable
+    choose_present: Callable
+    name_similarity: Callable
+    activate: Callable
+    discover: Callable
+    to_instances: Callable
+
+
+def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
+    """Arguments of ``Zip`` from a config.
+
+    Raises:
+        ConfigError: a key with an unusable value, weights that cannot be had.
+        NamesError: an unusable list of names.
+    """
+    zip_ = cfg.MODEL.ZIP
+    names = class_names(cfg)
+    # SAM first: its path has to be set by hand, so mistakes show before anything is downloaded.
+    sam = load_sam(zip_.SAM.TYPE, zip_.SAM.WEIGHTS, "MODEL.ZIP.SAM")
+    semantic, tokenizer = load_clip(zip_.SEMANTIC.ARCH, zip_.SEMANTIC.WEIGHTS, "MODEL.ZIP.SEMANTIC")
+    text, empty_text = build_text(cfg, semantic, tokenizer, names)
+    boundary, _ = load_clip(zip_.BOUNDARY.ARCH, zip_.BOUNDARY.WEIGHTS, "MODEL.ZIP.BOUNDARY")
+    return {
+        "semantic": ClipSurgery(semantic.visual, zip_.SEMANTIC.SURGERY_BLOCKS),
+        "boundary": ClipBoundary(boundary.visual, zip_.BOUNDARY.LAYER),
+        "segmenter": SamSegmenter(sam, zip_.SAM.PROMPT_BATCH, zip_.SAM.USE_POINTS),
+        "names": names,
+        "text": text,
+        "empty_text": empty_text,
+        "stages": build_stages(cfg, semantic),
+        "semantic_size": zip_.SEMANTIC.INPUT_SIZE,
+        "naming_size": zip_.NAMING.INPUT_SIZE,
+        "boundary_size": (zip_.BOUNDARY.INPUT_SIZE, zip_.BOUNDARY.MAX_SIZE),
+        "input_format": cfg.INPUT.FORMAT,
+        "autocast": zip_.AUTOCAST,
+    }
+
+
+def build_stages(cfg: CfgNode, semantic: Any) -> Stages:
+    """The stages of ``cfg.MODEL.ZIP``; the logit scale and bias are the semantic CLIP's.
+
+    Raises:
+        ConfigError: a rule or method that does not exist.
+    """
+    zip_ = cfg.MODEL.ZIP
+    bias = getattr(semantic, "logit_bias", None)
+    return Stages(
+        partial(
+            score_names,
+            scale=semantic.logit_scale.exp().item(),
+            bias=None if bias is None else bias.item(),
+            rule=_one_of(zip_.NAMING.SCORE, ("softmax", "sigmoid"), "NAMING.SCORE"),
+        ),
+        partial(
+            choose_present,
+            relative_threshold=zip_.NAMING.RELATIVE_THRESHOLD,
+            min_score=zip_.NAMING.MIN_SCORE,
+            max_names=zip_.NAMING.MAX_NAMES,
+        ),
+        partial(
+            name_similarity,
+            redundancy=_one_of(
+                zip_.ACTIVATION.REDUNDANCY, ("empty_text", "mean_name"), "ACTIVATION.REDUNDANCY"
+            ),
+            norm=_one_of(zip_.ACTIVATION.NORM, ("tokens", "channels"), "ACTIVATION.NORM"),
+        ),
+        partial(
+            activate,
+            threshold=zip_.ACTIVATION.THRESHOLD,
+            min_similarity=zip_.ACTIVATION.MIN_SIMILARITY,
+            exclusive=zip_.ACTIVATION.EXCLUSIVE,
+        ),
+        partial(discover, settings=discovery_settings(cfg)),
+        scoring_stage(cfg),
+    )
+
+
+def discovery_settings(cfg: CfgNode) -> DiscoverySettings:
+    """The constants of discovery.
+
+    Raises:
+        ConfigError: a method or rule that does not exist.
+    """
+    zip_ = cfg.MODEL.ZIP
+    return DiscoverySettings(
+        method=_one_of(zip_.DISCOVERY.METHOD, ("clusters", "watershed"), "DISCOVERY.METHOD"),
+        min_area=zip_.DISCOVERY.MIN_AREA,
+        k=zip_.CLUSTERING.K,
+        centres=_one_of(zip_.CLUSTERING.CENTRES, ("grid", "semantic"), "CLUSTERING.CENTRES"),
+        max_iterations=zip_.CLUSTERING.MAX_ITERATIONS,
+        rtol=zip_.CLUSTERING.RTOL,
+        activation_share=zip_.SELECTION.ACTIVATION_SHARE,
+        boundary_rule=_one_of(
+            zip_.SELECTION.BOUNDARY_RULE,
+            ("box_area", "inscribed_radius"),
+            "SELECTION.BOUNDARY_RULE",
+        ),
+        boundary_score=zip_.SELECTION.BOUNDARY_SCORE,
+        min_radius=zip_.SELECTION.MIN_RADIUS,
+        grow=zip_.REGROUPING.GROW,
+        quantile=zip_.WATERSHED.QUANTILE,
+        radius=zip_.WATERSHED.RADIUS,
+        smoothing=zip_.WATERSHED.SMOOTHING,
+    )
+
+
+def scoring_stage(cfg: CfgNode) -> Callable:
+    """``to_instances`` with the config's thresholds and caps."""
+    return partial(
+        to_instances,
+        nms_threshold=cfg.MODEL.ZIP.SCORING.NMS_THRESH,
+        min_score=cfg.MODEL.ZIP.SCORING.MIN_SCORE,
+        max_detections=cfg.TEST.DETECTIONS_PER_IMAGE,
+    )
+
+
+def class_names(cfg: CfgNode) -> tuple[str, ...]:
+    """``MODEL.ZIP.CLASS_NAMES``, or the names in the metadata of the first test data set.
+
+    Raises:
+        NamesError: neither names any category, or the names are unusable.
+    """
+    if cfg.MODEL.ZIP.CLASS_NAMES:
+        return check_names(cfg.MODEL.ZIP.CLASS_NAMES, "MODEL.ZIP.CLASS_NAMES")
+    for dataset in cfg.DATASETS.TEST[:1]:
+        metadata = MetadataCatalog.get(dataset)
+        if not metadata.get("thing_classes") and dataset in DatasetCatalog.list():
+            DatasetCatalog.get(dataset)  # COCO-format files bring their names when they are loaded
+        names = metadata.get("thing_classes")
+        if names:
+            return check_names(names, f"thing_classes of the data set '{dataset}'")
+    raise NamesError(
+        "MODEL.ZIP.CLASS_NAMES: no names to look for; set it, or DATASETS.TEST to a data set "
+        "whose metadata has thing_classes"
+    )
+
+
+def build_text(
+    cfg: CfgNode, clip: nn.Module, tokenizer: Callable, names: Sequence[str]
+) -> tuple[Tensor, Tensor]:
+    """Embeddings [C, D] of the names and [D] of the empty string; warns of names that are cut.
+
+    Raises:
+        ConfigError: unusable templates.
+    """
+    text = cfg.MODEL.ZIP.TEXT
+    encoder = TextEncoder(
+        clip, tokenizer, cfg.MODEL.ZIP.SEMANTIC.ARCH, text.TEMPLATES, text.CACHE_DIR
+    )
+    cut = encoder.too_long(names)
+    if cut:
+        shown = ", ".join(f"'{name[:40]}...'" for name in cut[:3])
+        logger.warning("%d names are longer than CLIP's context and are cut: %s", len(cut), shown)
+    embeddings = encoder.encode([*names, ""])
+    return embeddings[:-1], embeddings[-1]
+
+
+def _one_of(value: str, allowed: tuple[str, ...], key: str) -> str:
+    if value not in allowed:
+        raise ConfigError(f"MODEL.ZIP.{key}", f"'{value}' is not one of: {', '.join(allowed)}")
+    return value

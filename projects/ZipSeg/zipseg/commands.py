@@ -1,0 +1,45 @@
+"""What every command line of the project shares."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from detectron2.config import CfgNode, get_cfg
+
+from .config import add_zip_config
+from .errors import ConfigError, ZipSegError
+
+logger = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def run_or_explain() -> Iterator[None]:
+    """Ends the program with the message of a ``ZipSegError`` and its ``exit_code`` (2), not a
+    traceback."""
+    try:
+        yield
+    except ZipSegError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(getattr(error, "exit_code", 2))
+
+
+def load_config(config_file: str, options: list[str] = ()) -> CfgNode:
+    """A Detectron2 config with ZipSeg's keys, a file and KEY VALUE pairs merged in.
+
+    Raises:
+        ConfigError: no such file, or keys and values that do not fit.
+    """
+    cfg = get_cfg()
+    add_zip_config(cfg)
+    if config_file and not Path(config_file).is_file():
+        raise ConfigError("--config-file", f"'{config_file}' does not exist")
+    try:
+        if config_file:
+            cfg.merge_from_file(config_file, allow_unsafe=False)  # YAML that runs nothing
+        cfg.merge_from_list(list(options))
+    except Exception as error:  # yacs and yaml raise anything from KeyError to AssertionError
+        where = config_file if not options else f"{config_file} {' '.join(options)}"
+        raise ConfigError("--config-file", f"{where}: {error}") from error
+    return cfg

@@ -1,0 +1,146 @@
+"""Every config key of ZipSeg, documented where it is defined."""
+
+from detectron2.config import CfgNode as CN
+
+
+def add_zip_config(cfg: CN) -> None:
+    """Adds ZipSeg's keys to a Detectron2 config, in place.
+
+    Where the released demo of the paper has a value, it is the default.
+    """
+    cfg.MODEL.ZIP = CN()
+    # The names to look for. Empty: `thing_classes` of the metadata of the first test data set.
+    cfg.MODEL.ZIP.CLASS_NAMES = []
+    # Run the networks in reduced precision (bfloat16 on CPU, float16 on CUDA).
+    cfg.MODEL.ZIP.AUTOCAST = False
+
+    _add_networks(cfg.MODEL.ZIP)
+    _add_stages(cfg.MODEL.ZIP)
+    _add_evaluation(cfg)
+
+    # SAM alone, the baseline: segment everything, then name each mask. Its networks, names and
+    # scores are those of MODEL.ZIP.
+    cfg.MODEL.SAM_ALONE = CN()
+    cfg.MODEL.SAM_ALONE.POINTS_PER_SIDE = 32
+    cfg.MODEL.SAM_ALONE.PRED_IOU_THRESH = 0.88
+    cfg.MODEL.SAM_ALONE.STABILITY_SCORE_THRESH = 0.95
+
+    # Images with more pixels than this are refused before they are decoded.
+    cfg.INPUT.MAX_PIXELS = 100_000_000
+
+
+def _add_networks(zip_: CN) -> None:
+    # The CLIP with a ViT tower: image-level naming and CLIP Surgery.
+    zip_.SEMANTIC = CN()
+    # Any open_clip architecture with a ViT tower. Weights in OpenAI's format need the
+    # "-quickgelu" names unless WEIGHTS is the tag "openai".
+    zip_.SEMANTIC.ARCH = "ViT-B-16"
+    # A pretrained tag of open_clip, a local checkpoint file (or a URL), "embedded" for the small
+    # weights shipped with this package, or "random" for untrained weights.
+    zip_.SEMANTIC.WEIGHTS = "openai"
+    # The image is squeezed to this square (pixels, bicubic).
+    zip_.SEMANTIC.INPUT_SIZE = 512
+    # How many of the last blocks run CLIP Surgery's second path.
+    zip_.SEMANTIC.SURGERY_BLOCKS = 6
+
+    # The CLIP with a ResNet tower: the boundary prior.
+    zip_.BOUNDARY = CN()
+    zip_.BOUNDARY.ARCH = "RN50x64"
+    zip_.BOUNDARY.WEIGHTS = "openai"  # as SEMANTIC.WEIGHTS
+    # "stem", "layer1" .. "layer4"; layer3 is the paper's conv4_x, stride 16.
+    zip_.BOUNDARY.LAYER = "layer3"
+    # The short side is resized to this many pixels (bicubic), the long side never beyond MAX_SIZE.
+    zip_.BOUNDARY.INPUT_SIZE = 2048
+    zip_.BOUNDARY.MAX_SIZE = 8192
+
+    zip_.SAM = CN()
+    # A type of segment_anything's sam_model_registry, or "zipworld", the small one of this package.
+    zip_.SAM.TYPE = "vit_h"
+    # A local checkpoint file or a URL, "embedded", or "random".
+    zip_.SAM.WEIGHTS = "sam_vit_h_4b8939.pth"
+    # How many prompts are decoded at once.
+    zip_.SAM.PROMPT_BATCH = 64
+    # Prompt with a point deep inside each object besides its box.
+    zip_.SAM.USE_POINTS = False
+
+    zip_.TEXT = CN()
+    # Prompt templates with one "{}" each. Empty: the 85 of CLIP Surgery.
+    zip_.TEXT.TEMPLATES = []
+    # Where text embeddings are kept between runs. "": no cache on disk.
+    zip_.TEXT.CACHE_DIR = "~/.cache/zipseg/text"
+
+
+def _add_stages(zip_: CN) -> None:
+    # Which names are present (image level).
+    zip_.NAMING = CN()
+    # "softmax" over all names, or "sigmoid" of each name on its own (CLIPs with a logit bias; for
+    # others the empty string's similarity takes the bias's place).
+    zip_.NAMING.SCORE = "softmax"
+    # Pixels of a pass of its own for naming. 0: use the class token of the Surgery pass.
+    zip_.NAMING.INPUT_SIZE = 0
+    # A name is present when its score is at least this share of the best name's ...
+    zip_.NAMING.RELATIVE_THRESHOLD = 0.1
+    # ... and at least this; at most MAX_NAMES names go on, which bounds the cost for 1,203 names.
+    zip_.NAMING.MIN_SCORE = 0.0
+    zip_.NAMING.MAX_NAMES = 20
+
+    # CLIP Surgery's similarity and the activated region of each present name.
+    zip_.ACTIVATION = CN()
+    # What is subtracted from a name's similarity: "empty_text" (the demo: the empty string's), or
+    # "mean_name" (CLIP Surgery for several names at once: the weighted mean over all names).
+    zip_.ACTIVATION.REDUNDANCY = "empty_text"
+    # "tokens" divides each channel by its norm over the token axis as the demo does: the release's
+    # measured behaviour, hence the default. "channels" is the usual cosine similarity.
+    zip_.ACTIVATION.NORM = "tokens"
+    # Active where the similarity exceeds this multiple of its mean over the image.
+    zip_.ACTIVATION.THRESHOLD = 0.7
+    # ... and this value between the least and the highest similarity of the image, 0..1.
+    zip_.ACTIVATION.MIN_SIMILARITY = 0.0
+    # A cell is active for the most similar of the present names only.
+    zip_.ACTIVATION.EXCLUSIVE = False
+
+    # "clusters": K-Means, fragments, selection, regrouping (the paper); "watershed": the gradient
+    # of the same features as a soft boundary map.
+    zip_.DISCOVERY = CN()
+    zip_.DISCOVERY.METHOD = "clusters"
+    zip_.DISCOVERY.MIN_AREA = 100  # objects of fewer cells are dropped
+
+    zip_.CLUSTERING = CN()
+    zip_.CLUSTERING.K = 20
+    # Initial centres: "grid" (the demo: evenly spaced cells) or "semantic" (activations decide).
+    zip_.CLUSTERING.CENTRES = "grid"
+    zip_.CLUSTERING.MAX_ITERATIONS = 100
+    zip_.CLUSTERING.RTOL = 1e-5  # centres closer than this to their last place have converged
+
+    zip_.SELECTION = CN()
+    # theta_1: a fragment is kept when more than this share of it is activated ...
+    zip_.SELECTION.ACTIVATION_SHARE = 0.3
+    # ... and its boundary score passes: "box_area" (the demo: area of the bounding box / area below
+    # theta_2) or "inscribed_radius" (the largest inscribed circle of at least MIN_RADIUS cells).
+    zip_.SELECTION.BOUNDARY_RULE = "box_area"
+    zip_.SELECTION.BOUNDARY_SCORE = 3.0
+    zip_.SELECTION.MIN_RADIUS = 2.0
+
+    zip_.REGROUPING = CN()
+    zip_.REGROUPING.GROW = 0  # cells by which objects grow back over the rims that were dropped
+
+    zip_.WATERSHED = CN()
+    # Cells above this quantile of boundary strength within the activated region are boundary.
+    zip_.WATERSHED.QUANTILE = 0.75
+    zip_.WATERSHED.RADIUS = 3.5  # cores lie at least this many cells from any boundary cell
+    zip_.WATERSHED.SMOOTHING = 1.0  # sigma of the Gaussian over the boundary map, cells
+
+    zip_.SCORING = CN()
+    zip_.SCORING.NMS_THRESH = 0.7  # box IoU within a category; the cap is TEST.DETECTIONS_PER_IMAGE
+    zip_.SCORING.MIN_SCORE = 0.0
+
+
+def _add_evaluation(cfg: CN) -> None:
+    cfg.EVALUATION = CN()
+    # Any of "coco" (class-aware), "class_agnostic" (as CutLER and SAM are compared),
+    # "open_vocabulary" (novel, base and all categories: COCO's 48/17 split, or `unseen_names` of
+    # the metadata) and "lvis" (LVIS v1's federated rules; set TEST.DETECTIONS_PER_IMAGE to 300).
+    cfg.EVALUATION.PROTOCOLS = ("coco",)
+    # "vectorized" (fastest; the only one that keeps what tools/compare.py bootstraps), or the
+    # library "faster_coco_eval" or "pycocotools" (not for LVIS). All agree to rounding.
+    cfg.EVALUATION.BACKEND = "vectorized"

@@ -1,0 +1,1 @@
+"""Images, names and COCO-format files, in and out."""

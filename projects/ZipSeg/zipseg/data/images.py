@@ -1,0 +1,84 @@
+"""Reading images that strangers made: every kind of file ends as uint8 pixels or a clear error."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..errors import ImageError
+
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm"))
+
+
+def read_image(
+    path: str | Path, image_format: str = "BGR", max_pixels: int = 100_000_000
+) -> np.ndarray:
+    """An image as uint8 [H, W, 3], turned upright by its EXIF orientation.
+
+    Grayscale, palette, CMYK and transparent images become RGB; 16-bit ones are scaled to 8 bits.
+
+    Args:
+        path: a file.
+        image_format: "BGR" or "RGB".
+        max_pixels: images with more are refused before they are decoded.
+
+    Raises:
+        ImageError: missing, empty, truncated, too large, or not an image.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ImageError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise ImageError(f"{path}: the file is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                _check_size(path, image.size, max_pixels)
+                rgb = _to_rgb(ImageOps.exif_transpose(image))
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{path}: too many pixels ({error})") from error
+    except Exception as error:  # decoders raise whatever a broken file leads them to
+        raise ImageError(f"{path}: cannot be decoded ({error})") from error
+    return rgb if image_format == "RGB" else np.ascontiguousarray(rgb[:, :, ::-1])
+
+
+def list_images(folder: str | Path) -> list[Path]:
+    """The image files below ``folder``, sorted, hidden ones left out.
+
+    Raises:
+        ImageError: the folder is missing or holds no image.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ImageError(f"{folder}: no such folder")
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    if not found:
+        raise ImageError(f"{folder}: holds no image ({', '.join(sorted(SUFFIXES))})")
+    return found
+
+
+def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{path}: {width} x {height} is more than {max_pixels:,} pixels; "
+            "make it smaller or raise INPUT.MAX_PIXELS"
+        )
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image).astype(np.float64)
+        top = 65535.0 if image.mode.startswith("I") else max(values.max(), 1e-12)
+        gray = np.clip(values * (255.0 / top), 0, 255).round().astype(np.uint8)
+        return np.repeat(gray[:, :, None], 3, axis=2)
+    return np.array(image.convert("RGB"))

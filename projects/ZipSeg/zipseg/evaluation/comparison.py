@@ -1,0 +1,221 @@
+"""One table of any number of evaluations and published results, with differences and intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ZipSegError
+from .bootstrap import Interval, paired_bootstrap
+from .columns import load_json
+from .report import Report
+
+PUBLISHED = Path(__file__).with_name("published.json")
+_PUBLISHED_KEYS = {"name", "task", "datasets", "images", "metrics", "source"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run's numbers for one task.
+
+    Attributes:
+        name: of the run, or of the published method.
+        source: where a published row is from; "" for a run of one's own.
+        dataset, images: what it was evaluated on.
+        metrics: name -> percent, NaN where there was nothing to measure.
+        difference: the same less the first run's; empty for the first run and published rows.
+    """
+
+    name: str
+    source: str
+    dataset: str
+    images: int
+    metrics: Mapping[str, float]
+    difference: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows for one task, own runs first.
+
+    Attributes:
+        task: such as "segm" or "bbox_open_vocabulary".
+        metrics: names of the columns.
+        rows: the lines.
+        intervals: run -> metric -> interval of its difference from the first run.
+    """
+
+    task: str
+    metrics: tuple[str, ...]
+    rows: tuple[Row, ...]
+    intervals: Mapping[str, Mapping[str, Interval]]
+
+
+def load_published(path: str | Path = PUBLISHED) -> list[dict[str, Any]]:
+    """Published rows: a JSON list of objects with the keys of ``published.json``.
+
+    Raises:
+        ZipSegError: naming ``path`` and the row, if a key is missing.
+    """
+    rows = load_json(path)
+    for number, row in enumerate(rows):
+        if missing := _PUBLISHED_KEYS - set(row):
+            raise ZipSegError(f"{path}: row {number} lacks {sorted(missing)}")
+    return rows
+
+
+def compare(
+    runs: Sequence[Report],
+    published: Sequence[Mapping[str, Any]] = (),
+    *,
+    samples: int = 1000,
+    seed: int = 0,
+) -> list[Comparison]:
+    """Put runs side by side, each against the first.
+
+    Args:
+        runs: at least one; their names must differ.
+        published: as ``load_published`` reads it; rows of other tasks and data sets are left out.
+        samples: resamples of the images for the intervals; 0 for none.
+
+    Returns:
+        one comparison for each task that any run has, in the order of the runs.
+
+    Raises:
+        ZipSegError: if two runs have the same name.
+    """
+    names = [run.name for run in runs]
+    if doubled := {name for name in names if names.count(name) > 1}:
+        raise ZipSegError(f"two runs are called {sorted(doubled)}: write NAME=PATH to name them")
+    tasks = dict.fromkeys(task for run in runs for task in run.results)
+    return [_compare_task(task, runs, published, samples, seed) for task in tasks]
+
+
+def _compare_task(
+    task: str,
+    runs: Sequence[Report],
+    published: Sequence[Mapping[str, Any]],
+    samples: int,
+    seed: int,
+) -> Comparison:
+    runs = [run for run in runs if task in run.results]
+    first = runs[0]
+    rows = []
+    for run in runs:
+        metrics, base = run.results[task], first.results[task]
+        comparable = run is not first and (run.dataset, run.images) == (first.dataset, first.images)
+        difference = {k: v - base[k] for k, v in metrics.items() if comparable and k in base}
+        rows.append(Row(run.name, "", run.dataset, run.images, metrics, difference))
+    datasets = {run.dataset for run in runs}
+    for row in published:
+        if row["task"] == task and (common := datasets & set(row["datasets"])):
+            dataset = sorted(common)[0]
+            rows.append(Row(row["name"], row["source"], dataset, row["images"], row["metrics"], {}))
+    columns = dict.fromkeys(metric for row in rows for metric in row.metrics)
+    intervals = {}
+    base = first.matches(task) if samples else None
+    for row, run in zip(rows, runs, strict=False):
+        if row.difference and base is not None and (other := run.matches(task)) is not None:
+            groups = {"": base.names, **first.groups.get(task, {})}
+            bounds = paired_bootstrap(base, other, groups, samples=samples, seed=seed)
+            intervals[run.name] = {k: v for k, v in bounds.items() if k in row.metrics}
+    return Comparison(task, tuple(columns), tuple(rows), intervals)
+
+
+def to_markdown(comparisons: Sequence[Comparison]) -> str:
+    """Tables in Markdown; published rows are marked and their sources listed below."""
+    parts = []
+    for comparison in comparisons:
+        head = ["", "data set", "images", *comparison.metrics]
+        lines = [f"### {comparison.task}", "", _pipe(head), _pipe(["---"] * len(head))]
+        notes = []
+        for row in comparison.rows:
+            name = row.name
+            if row.source:
+                notes.append(f"- published, {name}: {row.source}")
+                name = f"*{name}* (published)"
+            cells = [_cell(row, metric) for metric in comparison.metrics]
+            lines.append(_pipe([name.replace("|", "\\|"), row.dataset, str(row.images), *cells]))
+        notes += _interval_notes(comparison, "- ")
+        parts.append("\n".join([*lines, *([""] if notes else []), *notes]))
+    return "\n\n".join(parts) + "\n"
+
+
+def to_latex(comparisons: Sequence[Comparison]) -> str:
+    """Tables in LaTeX (package booktabs), published rows in italics with a dagger."""
+    parts = []
+    for comparison in comparisons:
+        columns = "lr" + "r" * len(comparison.metrics)
+        head = " & ".join(map(_tex, [comparison.task, "images", *comparison.metrics]))
+        lines = [f"\\begin{{tabular}}{{{columns}}}", "\\toprule", f"{head} \\\\", "\\midrule"]
+        notes = []
+        for row in comparison.rows:
+            name = _tex(row.name)
+            if row.source:
+                name = f"\\textit{{{name}}}$^\\dagger$"
+                notes.append(f"% published, {row.name}: {row.source}")
+            cells = [_tex(_cell(row, metric)) for metric in comparison.metrics]
+            lines.append(" & ".join([name, str(row.images), *cells]) + " \\\\")
+        lines += ["\\bottomrule", "\\end{tabular}"]
+        parts.append("\n".join([*lines, *notes, *_interval_notes(comparison, "% ")]))
+    return "\n\n".join(parts) + "\n"
+
+
+def to_json(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """The same as plain values; NaN becomes None."""
+    return [
+        {
+            "task": comparison.task,
+            "rows": [
+                {
+                    "name": row.name,
+                    "published": bool(row.source),
+                    "source": row.source,
+                    "dataset": row.dataset,
+                    "images": row.images,
+                    "metrics": _plain(row.metrics),
+                    "difference": _plain(row.difference),
+                }
+                for row in comparison.rows
+            ],
+            "intervals": {
+                run: {metric: interval._asdict() for metric, interval in bounds.items()}
+                for run, bounds in comparison.intervals.items()
+            },
+        }
+        for comparison in comparisons
+    ]
+
+
+def _interval_notes(comparison: Comparison, lead: str) -> list[str]:
+    first = comparison.rows[0]
+    return [
+        f"{lead}{run} less {first.name}, {metric}: {i.difference:+.2f}, 95 % interval "
+        f"{i.low:+.2f} to {i.high:+.2f} over resamples of {first.images} images, "
+        f"better in {i.better:.0%} of them"
+        for run, bounds in comparison.intervals.items()
+        for metric, i in bounds.items()
+    ]
+
+
+def _cell(row: Row, metric: str) -> str:
+    value = row.metrics.get(metric, math.nan)
+    if math.isnan(value):
+        return "n/a"
+    change = row.difference.get(metric, math.nan)
+    return f"{value:.1f}" + ("" if math.isnan(change) else f" ({change:+.1f})")
+
+
+def _pipe(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _tex(text: str) -> str:
+    return "".join(f"\\{c}" if c in "&%$#_{}" else c for c in text)
+
+
+def _plain(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {key: None if math.isnan(value) else value for key, value in metrics.items()}

@@ -1,0 +1,185 @@
+"""Detectron2's evaluator for all protocols, and the same on files."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from detectron2.config import CfgNode
+from detectron2.evaluation import COCOEvaluator, DatasetEvaluators
+from detectron2.utils import comm
+from detectron2.utils.logger import create_small_table
+
+from ..data.coco_io import write_json
+from ..errors import ConfigError, ZipSegError
+from .columns import Detections, GroundTruth, load_json
+from .protocols import PROTOCOLS, Evaluation, evaluate
+from .report import PREDICTIONS_NAME, task_name, write_report
+from .scores import BACKENDS
+
+logger = logging.getLogger(__name__)
+
+
+def build_evaluators(
+    cfg: CfgNode, dataset_name: str, output_folder: str | None
+) -> DatasetEvaluators:
+    """The evaluators that ``cfg.EVALUATION`` asks for, for a registered data set.
+
+    Raises:
+        ConfigError: for an unknown protocol or backend.
+    """
+    protocols, backend = tuple(cfg.EVALUATION.PROTOCOLS), cfg.EVALUATION.BACKEND
+    if not protocols or set(protocols) - set(PROTOCOLS):
+        raise ConfigError("EVALUATION.PROTOCOLS", f"{protocols} must be some of {PROTOCOLS}")
+    if backend not in BACKENDS:
+        raise ConfigError("EVALUATION.BACKEND", f"{backend!r} is none of {BACKENDS}")
+    if backend == "pycocotools" and "lvis" in protocols:
+        raise ConfigError("EVALUATION.BACKEND", "pycocotools does not know LVIS's rules")
+    evaluator = InstanceEvaluator(dataset_name, protocols, output_folder, backend)
+    return DatasetEvaluators([evaluator])
+
+
+class InstanceEvaluator(COCOEvaluator):
+    """Collects a model's ``Instances`` once and evaluates them by any number of protocols.
+
+    In ``output_folder`` it leaves ``coco_instances_results.json`` (COCO's results format) and what
+    ``report.write_report`` writes.
+    """
+
+    def __init__(
+        self,
+        dataset_name: str,
+        protocols: Sequence[str] = ("coco",),
+        output_folder: str | None = None,
+        backend: str = "vectorized",
+        *,
+        distributed: bool = True,
+    ) -> None:
+        super().__init__(
+            dataset_name, distributed=distributed, output_dir=output_folder, use_fast_impl=False
+        )
+        self._name = dataset_name
+        self._protocols, self._backend = tuple(protocols), backend
+
+    def evaluate(self, img_ids: Iterable[int] | None = None) -> dict[str, dict[str, float]]:
+        """Evaluate all images of the data set, or those of ``img_ids``.
+
+        Returns:
+            task -> metric -> percent, as Detectron2 has it ("bbox", "segm" with "AP-<category>")
+            for COCO's protocol, "<task>_<protocol>" for the others; {} on all but the main process,
+            and without annotations.
+        """
+        predictions = self._predictions
+        if self._distributed:
+            comm.synchronize()
+            predictions = list(itertools.chain(*comm.gather(predictions, dst=0)))
+            if not comm.is_main_process():
+                return {}
+        results = self._with_dataset_ids(
+            [result for prediction in predictions for result in prediction.get("instances", ())]
+        )
+        if self._output_dir:
+            write_json(Path(self._output_dir) / PREDICTIONS_NAME, results)
+        if not self._do_evaluation:
+            logger.info("%s has no annotations: nothing to evaluate", self._name)
+            return {}
+        truth = GroundTruth.from_coco(self._coco_api.dataset, self._metadata.json_file)
+        if img_ids is not None:
+            truth = truth.select_images(list(img_ids))
+            results = [r for r in results if r["image_id"] in set(truth.image_ids.tolist())]
+        evaluations = _evaluate_all(
+            truth,
+            Detections.from_results(results, truth, f"predictions on {self._name}"),
+            self._protocols,
+            unseen=self._metadata.get("unseen_names", ()),
+            backend=self._backend,
+        )
+        if self._output_dir:
+            write_report(
+                self._output_dir,
+                evaluations,
+                dataset=self._name,
+                annotations=str(self._metadata.json_file),
+                images=len(truth.image_ids),
+                backend=self._backend,
+            )
+        return {
+            task: {
+                **evaluation.metrics,
+                **{f"AP-{name}": ap for name, ap in evaluation.per_category.items()},
+            }
+            for task, evaluation in evaluations.items()
+        }
+
+    def _with_dataset_ids(self, results: list[dict]) -> list[dict]:
+        # Without a mapping, classes are in the order of the ids, as Detectron2's loader has them.
+        in_order = {identity: place for place, identity in enumerate(sorted(self._coco_api.cats))}
+        mapping = self._metadata.get("thing_dataset_id_to_contiguous_id", in_order)
+        to_dataset = {contiguous: identity for identity, contiguous in mapping.items()}
+        for result in results:
+            if result["category_id"] not in to_dataset:
+                raise ZipSegError(
+                    f"the model predicts class {result['category_id']}, but {self._name} has "
+                    f"{len(to_dataset)} classes: check MODEL.ROI_HEADS.NUM_CLASSES or the name list"
+                )
+        return [{**r, "category_id": to_dataset[r["category_id"]]} for r in results]
+
+
+def evaluate_files(
+    annotations: str | Path,
+    predictions: str | Path,
+    output_folder: str | Path,
+    protocols: Sequence[str] = ("coco",),
+    *,
+    unseen: Iterable[str] = (),
+    backend: str = "vectorized",
+) -> dict[str, Evaluation]:
+    """Evaluate a COCO-format results file, whoever made it; writes the report.
+
+    Returns:
+        task -> outcome.
+
+    Raises:
+        ZipSegError: naming the file at fault.
+    """
+    truth = GroundTruth.from_coco(load_json(annotations), str(annotations))
+    results = load_json(predictions)
+    if not isinstance(results, list) or not all(isinstance(r, dict) for r in results):
+        raise ZipSegError(f"{predictions} is not a list of COCO-format results")
+    found = Detections.from_results(results, truth, str(predictions))
+    evaluations = _evaluate_all(truth, found, protocols, unseen=unseen, backend=backend)
+    write_report(
+        output_folder,
+        evaluations,
+        dataset=Path(annotations).stem,
+        annotations=str(annotations),
+        images=len(truth.image_ids),
+        backend=backend,
+    )
+    return evaluations
+
+
+def _evaluate_all(
+    truth: GroundTruth,
+    found: Detections,
+    protocols: Sequence[str],
+    *,
+    unseen: Iterable[str],
+    backend: str,
+) -> Mapping[str, Evaluation]:
+    """Boxes, and masks where both sides have them (or nothing was found at all)."""
+    has_masks = any(s is not None for s in truth.segmentation)
+    masks = has_masks and (found.rles is not None or not len(found.score))
+    evaluations = {}
+    for protocol, iou_type in itertools.product(
+        protocols, ("bbox", "segm") if masks else ("bbox",)
+    ):
+        outcome = evaluate(protocol, truth, found, iou_type, unseen=unseen, backend=backend)
+        task = task_name(iou_type, protocol)
+        evaluations[task] = outcome
+        shown = {k: v for k, v in outcome.metrics.items() if not math.isnan(v)}
+        logger.info("%s:\n%s", task, create_small_table(shown or {"AP": math.nan}))
+    return evaluations

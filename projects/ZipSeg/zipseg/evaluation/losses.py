@@ -1,0 +1,197 @@
+"""Where objects get lost: every annotated object is found, or lost at exactly one stage of Zip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from pycocotools import mask as mask_utils
+
+from ..errors import ZipSegError
+from .columns import GroundTruth
+from .matching import AREA_RANGES
+from .stage_records import StageRecord
+
+FOUND = "found"
+# In the order of the method; "merged", "split" and "missed" are all selection and regrouping.
+CAUSES = ("naming", "activation", "clustering", "merged", "split", "missed", "masks", "scoring")
+_ENOUGH = 0.5  # IoU from which an object counts as found, box from which a prompt counts as right
+_ACTIVE = 0.3  # the method's theta_1: a piece of which no more is activated is never selected
+
+
+class Fate(NamedTuple):
+    """What became of one annotated object.
+
+    Attributes:
+        image_id: its image.
+        row: its row in the ``GroundTruth``.
+        name: its category.
+        area: pixels.
+        cause: ``FOUND`` or one of ``CAUSES``.
+    """
+
+    image_id: int
+    row: int
+    name: str
+    area: float
+    cause: str
+
+
+def find_losses(truth: GroundTruth, records: Iterable[StageRecord]) -> list[Fate]:
+    """The fate of every object (but crowds and empty masks) of the images that have a record.
+
+    Raises:
+        ZipSegError: if a record is of an image that ``truth`` lacks or of another size.
+    """
+    names = dict(zip(truth.category_ids.tolist(), truth.names, strict=True))
+    sizes = dict(zip(truth.image_ids.tolist(), truth.size.tolist(), strict=True))
+    fates = []
+    for record in records:
+        size = sizes.get(record.image_id)
+        if size is None or tuple(size) != record.mask.shape[1:]:
+            raise ZipSegError(
+                f"the stage record of image {record.image_id} does not fit the annotations: "
+                f"{record.mask.shape[1:]} against {size}"
+            )
+        rows = np.flatnonzero((truth.image == record.image_id) & ~truth.crowd)
+        rows = rows[[bool(mask_utils.area(truth.rles[row])) for row in rows]]
+        masks = decode([truth.rles[row] for row in rows], *size)
+        called = [names[identity] for identity in truth.category[rows].tolist()]
+        causes = attribute(record, masks, called)
+        areas = truth.area[rows].tolist()
+        fates += map(Fate, [record.image_id] * len(rows), rows.tolist(), called, areas, causes)
+    return fates
+
+
+def attribute(record: StageRecord, masks: np.ndarray, names: Sequence[str]) -> list[str]:
+    """Of each object of one image, the stage that lost it.
+
+    An object is found if an instance of its name covers it with an IoU of 0.5, and lost at scoring
+    if only a mask did that. Otherwise the first stage is to blame that made it impossible: its name
+    was not judged present; no more of it was activated than selection asks of a piece; no union of
+    pieces reaches an IoU of 0.5 with it; no object of its name has its box (one took in another
+    object too: merged; several lie within it: split; else missed); the prompt was right and the
+    mask is not.
+
+    Args:
+        masks: the objects, bool [G, H, W], none empty.
+        names: their G categories.
+
+    Returns:
+        G times ``FOUND`` or one of ``CAUSES``.
+    """
+    names = np.asarray(names, dtype=str)
+    found = _has_match(record.final_mask, record.final_name, masks, names)
+    proposed = record.present[record.object_name] if len(record.object_name) else np.zeros(0, str)
+    masked = _has_match(record.mask, proposed, masks, names)
+    boxes = _boxes(masks)
+    place = {name: index for index, name in enumerate(record.present.tolist())}
+    causes = []
+    for index, name in enumerate(names.tolist()):
+        if found[index]:
+            causes.append(FOUND)
+        elif masked[index]:
+            causes.append("scoring")
+        elif name not in place:
+            causes.append("naming")
+        else:
+            same = names == name
+            ours = record.object_box[record.object_name == place[name]]
+            causes.append(_lost_in_discovery(record, place[name], masks[index])
+                          or _lost_in_regrouping(ours, boxes[index], boxes[same])
+                          or "masks")  # fmt: skip
+    return causes
+
+
+def decode(rles: Sequence[dict], height: int, width: int) -> np.ndarray:
+    """G compressed RLEs -> bool [G, H, W]."""
+    if not rles:
+        return np.zeros((0, height, width), dtype=bool)
+    return np.ascontiguousarray(mask_utils.decode(list(rles)).transpose(2, 0, 1)).astype(bool)
+
+
+def summarise(fates: Sequence[Fate]) -> dict[str, dict[str, float]]:
+    """Percent of the objects by fate: {"all" or size or "category: name": {fate: percent}}.
+
+    Every entry adds up to 100 and also has "objects", their number; groups without any are absent.
+    """
+    groups: dict[str, list[Fate]] = {"all": list(fates)}
+    for size, (low, high) in list(AREA_RANGES.items())[1:]:
+        groups[size] = [fate for fate in fates if low <= fate.area < high]
+    for name in sorted({fate.name for fate in fates}):
+        groups[f"category: {name}"] = [fate for fate in fates if fate.name == name]
+    return {key: _percent(members) for key, members in groups.items() if members}
+
+
+def largest_causes(summary: Mapping[str, Mapping[str, float]], count: int = 3) -> list[str]:
+    """The causes that lose most objects, worst first; those that lose none are left out."""
+    lost = sorted(CAUSES, key=lambda cause: -summary["all"][cause])
+    return [cause for cause in lost[:count] if summary["all"][cause] > 0]
+
+
+def _percent(members: Sequence[Fate]) -> dict[str, float]:
+    causes = [fate.cause for fate in members]
+    shares = {key: 100 * causes.count(key) / len(causes) for key in (FOUND, *CAUSES)}
+    return {"objects": len(members), **shares}
+
+
+def _has_match(
+    proposals: np.ndarray, proposed: np.ndarray, masks: np.ndarray, names: np.ndarray
+) -> np.ndarray:
+    """Which of the masks [G, H, W] some proposal [N, H, W] of the same name matches: bool [G]."""
+    pixels = masks.shape[1] * masks.shape[2]
+    ours = proposals.reshape(-1, pixels).astype(np.float32)
+    theirs = masks.reshape(-1, pixels).astype(np.float32)
+    overlap = ours @ theirs.T
+    union = ours.sum(1)[:, None] + theirs.sum(1) - overlap
+    return ((overlap >= _ENOUGH * union) & (proposed[:, None] == names)).any(0)
+
+
+def _lost_in_discovery(record: StageRecord, name: int, mask: np.ndarray) -> str:
+    """ "activation", "clustering", or "" if pieces of what is activated could make the object."""
+    active = record.active[name]
+    inside = cv2.resize(mask.astype(np.float32), active.shape[::-1], interpolation=cv2.INTER_AREA)
+    if inside[active].sum() <= _ACTIVE * inside.sum():
+        return "activation"
+    pieces = record.pieces[name if len(record.pieces) > 1 else 0] + 1
+    area = np.bincount(pieces.ravel())
+    overlap = np.bincount(pieces.ravel(), weights=inside.ravel())
+    area[0] = overlap[0] = 0
+    # The union of pieces with the best IoU takes them in the order of their share inside.
+    order = np.argsort(-overlap / np.maximum(area, 1))
+    overlap, area = overlap[order].cumsum(), area[order].cumsum()
+    reachable = (overlap / (inside.sum() + area - overlap)).max()
+    return "" if reachable >= _ENOUGH else "clustering"
+
+
+def _lost_in_regrouping(ours: np.ndarray, box: np.ndarray, others: np.ndarray) -> str:
+    """Why no box of ``ours`` [N, 4] is the object's; ``others`` are all objects of its name."""
+    covered = _box_overlap(ours, box[None])[:, 0]
+    area = _area(ours)
+    iou = covered / (area + _area(box[None]) - covered)
+    if (iou >= _ENOUGH).any():
+        return ""
+    takes_in = _box_overlap(ours, others) >= _ENOUGH * _area(others)
+    if (takes_in.sum(1)[covered >= _ENOUGH * _area(box[None])] > 1).any():
+        return "merged"
+    return "split" if (covered >= _ENOUGH * area).sum() > 1 else "missed"
+
+
+def _boxes(masks: np.ndarray) -> np.ndarray:
+    """Tight boxes float64 [G, 4], XYXY with exclusive ends, of masks that are not empty."""
+    across, down = masks.any(1), masks.any(2)
+    ends = [line.shape[1] - line[:, ::-1].argmax(1) for line in (across, down)]
+    columns = [across.argmax(1), down.argmax(1), *ends]
+    return np.stack(columns, axis=1).astype(float)
+
+
+def _area(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2:] - boxes[:, :2]).prod(1)
+
+
+def _box_overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """[N, 4] and [G, 4] XYXY -> area of the intersections [N, G]."""
+    low = np.maximum(boxes[:, None, :2], others[:, :2])
+    return (np.minimum(boxes[:, None, 2:], others[:, 2:]) - low).clip(0).prod(-1)

@@ -1,0 +1,31 @@
+"""Files that readers see whole: the old one or the new one, never a part."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_atomically(path: str | Path, content: bytes) -> None:
+    """Writes a file at once, with its folder if need be.
+
+    Raises:
+        OSError: it cannot be written; whatever was there before is unchanged.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+        try:
+            file.write(content)
+            file.close()
+            os.chmod(file.name, 0o666 & ~_umask())
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def _umask() -> int:
+    """The permissions that new files lack; temporary ones are private regardless."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,147 @@
+"""One embedded model from scenes to shipped weights."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..data.zipworld import SPLITS
+from ..embedded.architectures import PARTS
+from ..embedded.packing import pack, unpack
+from ..errors import ZipSegError
+from .clip_training import RECIPES, ClipTask, Phase
+from .export import export
+from .loop import Schedule, Task, evaluate, load_checkpoint, train
+from .sam_training import SamRecipe, SamTask
+from .scenes import SceneBank
+
+# Scenes of all 36 names for the model cards; these seeds are in no split.
+FRESH_SEEDS = range(6_000_000, 6_000_400)
+
+
+class Plan(NamedTuple):
+    """The shipped training of a part."""
+
+    title: str
+    steps: int
+    learning_rate: float
+
+
+PLANS = {
+    "vit": Plan("A CLIP with a vision transformer, for names and CLIP Surgery", 3000, 1e-3),
+    "resnet": Plan("A CLIP with a ModifiedResNet, for object boundaries", 3400, 2e-3),
+    "sam": Plan("A Segment Anything model, class-agnostic", 2130, 8e-4),
+}
+
+
+class Run(NamedTuple):
+    """One training.
+
+    Attributes:
+        part: one of ``PLANS``.
+        output: folder of checkpoint and curves.
+        scenes_root: folder of the rendered scenes, shared by all parts.
+        scenes: how many of ``zipworld_pretrain`` to train on.
+        measured: on how many held-out scenes metrics are taken.
+        seed: decides weights and batches.
+        batch: scenes a step; None for the shipped choice.
+        size: pixels of the input, from the first step on; None for the shipped choice.
+    """
+
+    part: str
+    output: Path
+    scenes_root: Path
+    scenes: int = 16_000
+    measured: int = 250
+    seed: int = 0
+    batch: int | None = None
+    size: int | None = None
+
+    def task(self, held_out: range = SPLITS["zipworld_pretrain_val"]) -> Task:
+        """The model with its scenes; those that are missing are rendered when they are needed."""
+        measured = SceneBank(self.scenes_root, held_out[: self.measured])
+        measured.ensure(np.arange(measured.count))
+        scenes = SceneBank(self.scenes_root, SPLITS["zipworld_pretrain"][: self.scenes])
+        sam = self.part == "sam"
+        recipe = SamRecipe() if sam else RECIPES[self.part]
+        if self.batch:
+            recipe = recipe._replace(batch=self.batch)
+        if self.size:
+            recipe = recipe._replace(
+                **{"size" if sam else "phases": self.size if sam else (Phase(1, self.size),)}
+            )
+        if sam:
+            return SamTask(scenes, measured, self.seed, recipe)
+        primer = SceneBank(self.scenes_root, SPLITS["zipworld_primer"][: self.scenes // 2])
+        return ClipTask(self.part, scenes, primer, measured, self.seed, recipe)
+
+    def scenes_used(self) -> dict[str, int]:
+        """How many scenes of which split the part is trained on."""
+        primer = {} if self.part == "sam" else {"zipworld_primer": self.scenes // 2}
+        return primer | {"zipworld_pretrain": self.scenes}
+
+
+def planned(part: str, steps: int | None = None, **others: float) -> Schedule:
+    """The schedule of a part's plan with another number of steps if given, and with ``others`` of
+    its fields."""
+    plan = PLANS[part]
+    return Schedule(steps or plan.steps, plan.learning_rate, **others)
+
+
+def pretrain(run: Run, schedule: Schedule) -> bool:
+    """Train a part, from its checkpoint if it has one; returns and raises as ``loop.train``."""
+    return train(run.task(), schedule, run.seed, run.output)
+
+
+def ship(run: Run, folder: Path) -> Path:
+    """Export a part's checkpoint with the metrics of its rounded weights on ``FRESH_SEEDS``.
+
+    Args:
+        run: the training.
+        folder: where to.
+
+    Raises:
+        ZipSegError: there is no checkpoint.
+    """
+    task = run.task(FRESH_SEEDS)
+    steps = load_checkpoint(run.output / "checkpoint.pt", task.model)
+    if not steps:
+        raise ZipSegError(f"{run.output}: holds no checkpoint.pt; train first")
+    lines = (run.output / "curves.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    state = task.model.state_dict()
+    task.model.load_state_dict(unpack(pack(state)))
+    facts = {
+        "title": PLANS[run.part].title,
+        "recipe": task.description,
+        "command": _commands(run, records),
+        "scenes": run.scenes_used(),
+        "seed": run.seed,
+        "steps": steps,
+        "cpu_minutes": _cpu_seconds(records) / 60,
+        "metrics": evaluate(task),
+    }
+    return export(state, PARTS[run.part], folder, facts, task.token_ids)
+
+
+def _commands(run: Run, records: list[dict]) -> str:
+    """The command line, or all of them if the length of the schedule was changed on the way."""
+    command = f"python tools/train_foundation.py --part {run.part} --output {run.output}"
+    starts = [record for record in records if "from" in record]
+    parts = []
+    for number, start in enumerate(starts):
+        if number == 0 or start["steps"] != starts[number - 1]["steps"]:
+            since = f", from step {start['from']} on" if start["from"] else ""
+            parts.append(f"`{command} --steps {start['steps']}`{since}")
+    return "; ".join(parts)
+
+
+def _cpu_seconds(records: list[dict]) -> float:
+    """Of the steps that count: a step repeated after a kill is taken once."""
+    return sum({r["step"]: r["seconds"] for r in records if "seconds" in r}.values())
+
+
+def prerender(scenes_root: Path, scenes: int, workers: int) -> None:
+    """Render all training scenes beforehand."""
+    SceneBank(scenes_root, SPLITS["zipworld_pretrain"][:scenes]).render(workers)

@@ -1,0 +1,117 @@
+"""A labelling run as a value that any process can carry out: config, model, images, output."""
+
+import logging
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.config import CfgNode
+from detectron2.modeling import META_ARCH_REGISTRY, build_model
+from detectron2.utils.env import seed_all_rng
+from torch import nn
+
+from ..commands import load_config
+from ..data.zipworld import register_zipworld
+from ..errors import ConfigError
+from ..visualization.report import write_report
+from .errors import LabelingError
+from .labeler import Labeler
+from .merge import is_merged
+from .provenance import describe
+from .runner import Rules, label_source
+from .sources import Source, dataset_source, folder_source, use_vocabulary
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LabelJob:
+    """What the command line asked for; picklable, the same in every process.
+
+    Either ``dataset``, or ``images`` and ``names``.
+    """
+
+    config_file: str
+    output: str
+    dataset: str = ""
+    images: str = ""
+    names: str = ""
+    opts: tuple[str, ...] = ()
+    rules: Rules = field(default_factory=Rules)
+    # Of each CPU rank. Sums, and so the last digits of the labels, depend on it, hence it is fixed
+    # for a run and not what the number of ranks leaves.
+    threads: int = 1
+    report: bool = False  # write one when the labels are complete
+
+    def source(self) -> Source:
+        """The images and the vocabulary; raises ZipSegError for what cannot be used."""
+        register_zipworld()
+        if self.dataset:
+            return dataset_source(self.dataset)
+        return folder_source(self.images, self.names)
+
+    def config(self) -> CfgNode:
+        """The config, on the CPU where there is no GPU.
+
+        Raises:
+            ConfigError: the file or an option is unusable.
+        """
+        cfg = load_config(self.config_file, list(self.opts))
+        if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
+            logger.warning(
+                "MODEL.DEVICE is %s but there is no GPU: using the CPU", cfg.MODEL.DEVICE
+            )
+            cfg.MODEL.DEVICE = "cpu"
+        return cfg
+
+    def command(self) -> list[str]:
+        """The command line that repeats the labels, whatever the number of processes."""
+        what = ["--dataset", self.dataset]
+        if self.images:
+            what = ["--images", self.images, "--names", self.names]
+        start = ["tools/generate_pseudo_labels.py", "--config-file", self.config_file]
+        more = ["--threads", str(self.threads), "--output", "OUT", *self.opts]
+        return [shlex.quote(word) for word in [*start, *what, *more]]
+
+    def __call__(self, quiet: bool) -> int:
+        """Takes part in the run; see ``label_source``."""
+        cfg, source = self.config(), self.source()
+        use_vocabulary(cfg, source)
+        on_cpu = cfg.MODEL.DEVICE == "cpu"
+        if on_cpu:
+            torch.set_num_threads(self.threads)
+        model = load_model(cfg)
+        provenance = describe(cfg, model, source, self.command())
+        provenance["threads"] = self.threads if on_cpu else None
+        labeler = Labeler(cfg, model, source.categories)
+        output = Path(self.output)
+        code = label_source(labeler, source, provenance, output, self.rules, quiet)
+        if self.report and code == 0 and is_merged(output):
+            write_report(output)
+        return code
+
+
+def load_model(cfg: CfgNode) -> nn.Module:
+    """A Detectron2 model in evaluation mode; equal configs give equal weights, random ones too.
+
+    Raises:
+        ConfigError: an unknown architecture.
+        LabelingError: weights that cannot be loaded.
+    """
+    seed_all_rng(max(cfg.SEED, 0))
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+    if cfg.MODEL.META_ARCHITECTURE not in META_ARCH_REGISTRY:
+        raise ConfigError(
+            "MODEL.META_ARCHITECTURE", f"no '{cfg.MODEL.META_ARCHITECTURE}' is registered"
+        )
+    model = build_model(cfg)
+    if cfg.MODEL.WEIGHTS:
+        try:
+            DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
+        except Exception as error:  # missing, truncated or not a checkpoint at all
+            raise LabelingError(
+                f"MODEL.WEIGHTS: {cfg.MODEL.WEIGHTS} cannot be loaded ({error})"
+            ) from error
+    return model.eval()

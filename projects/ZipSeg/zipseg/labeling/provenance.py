@@ -1,0 +1,138 @@
+"""Where labels come from: all that decides their bytes, so that nothing else gets mixed in."""
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import torch
+import yaml
+from detectron2.config import CfgNode
+from torch import nn
+
+from ..data.coco_io import write_json
+from .errors import CannotWrite, LabelingError
+from .sources import Source
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "opencv-python", "pycocotools")
+
+
+def describe(cfg: CfgNode, model: nn.Module, source: Source, command: list[str]) -> dict:
+    """The provenance of labels, as JSON-ready values that are the same for every rank and restart.
+
+    Args:
+        cfg: the whole config.
+        model: with its weights loaded; a checksum of each part goes in.
+        source: the images' checksum is added when they are listed.
+        command: the command line that repeats the run, without options of distribution and output.
+    """
+    return {
+        "config": yaml.safe_load(cfg.dump()),
+        "weights": dict(_weights(model)),
+        "source": {"name": source.name, "root": source.root},
+        "categories": source.categories,
+        "versions": _versions(),
+        "code": _code(),
+        "commit": commit(),
+        "command": " ".join(command),
+    }
+
+
+def _weights(model: nn.Module) -> Iterator[tuple[str, str]]:
+    parts: dict[str, hashlib._Hash] = {}
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    for name, tensor in sorted(tensors, key=lambda x: x[0]):
+        part = parts.setdefault(name.split(".")[0], hashlib.sha256())
+        part.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        part.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return ((name, digest.hexdigest()) for name, digest in parts.items())
+
+
+def _versions() -> dict[str, str]:
+    import detectron2
+
+    found = {"python": platform.python_version(), "detectron2": detectron2.__version__}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # e.g. the headless variant of OpenCV
+            found[name] = "unknown"
+    return found
+
+
+def _code() -> str:
+    """A checksum of this package's sources, which tells uncommitted changes too."""
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(str(path.relative_to(_PACKAGE)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def commit() -> str:
+    """The commit this package runs from, "unknown" outside a repository."""
+    try:
+        call = ["git", "-C", str(_PACKAGE), "rev-parse", "HEAD"]
+        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"  # installed from an archive
+
+
+def record(path: Path, provenance: dict) -> None:
+    """Keeps the provenance of a new run, or checks that a continued one still has the same.
+
+    Raises:
+        LabelingError: it differs; the message says what and where.
+        CannotWrite: the folder does not take it.
+    """
+    if path.exists():
+        check(path, provenance)
+        return
+    try:
+        write_json(path, provenance)
+    except OSError as error:
+        raise CannotWrite(path, error) from error
+
+
+def check(path: Path, provenance: dict) -> dict:
+    """The kept provenance, if everything in ``provenance`` agrees with it.
+
+    The commit and command may differ, as long as all that decides the labels is the same.
+    """
+    try:
+        kept = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise LabelingError(
+            f"{path}: damaged ({error}); choose a new --output, or delete the folder to start anew"
+        ) from error
+    here = {k: v for k, v in provenance.items() if k not in ("commit", "command")}
+    lines = (
+        list(differences({k: kept.get(k) for k in here}, here)) if isinstance(kept, dict) else []
+    )
+    if lines or not isinstance(kept, dict):
+        more = [f"... and {len(lines) - 20} more"] if len(lines) > 20 else []
+        raise LabelingError(
+            "\n  ".join([f"{path.parent}: holds results of a different run:", *lines[:20], *more])
+            + "\nUndo the change to continue that run, or choose a new --output."
+        )
+    return kept
+
+
+def differences(old: object, new: object, where: str = "") -> Iterator[str]:
+    """Lines such as ``config.INPUT.FORMAT: was BGR, is now RGB`` for two JSON values."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}, key=str):
+            yield from differences(old.get(key), new.get(key), f"{where}.{key}".lstrip("."))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for i, (a, b) in enumerate(zip(old, new, strict=True)):
+            yield from differences(a, b, f"{where}[{i}]")
+    elif old != new:
+        yield f"{where}: was {_short(old)}, is now {_short(new)}"
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value) if value is not None else "absent"
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,1 @@
+"""The three foundation models behind narrow interfaces: two CLIPs and SAM."""

@@ -1,0 +1,115 @@
+"""Predictions for loose image files: overlays to look at and one COCO-format file."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import Metadata
+from detectron2.modeling import build_model
+from detectron2.structures import Instances
+from torch import nn
+from tqdm import tqdm
+
+from .data.coco_io import instances_to_coco, write_json
+from .data.images import read_image
+from .errors import ImageError
+from .models.preprocess import to_rgb
+from .visualization.overlays import draw_instances
+
+logger = logging.getLogger(__name__)
+
+
+class Summary(NamedTuple):
+    """What became of a run over image files."""
+
+    images: int
+    instances: int
+    failures: dict[str, str]  # file -> reason
+    results: Path
+
+
+class Predictor:
+    """A model ready for image files, with the config's channels and limits.
+
+    Raises:
+        ZipSegError: as the model's construction does.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        self.model: nn.Module = build_model(cfg).eval()
+        self.format, self._max_pixels = cfg.INPUT.FORMAT, cfg.INPUT.MAX_PIXELS
+
+    def read(self, path: Path) -> dict:
+        """The model's input for a file.
+
+        Raises:
+            ImageError: as ``read_image``.
+        """
+        image = read_image(path, self.format, self._max_pixels)
+        height, width = image.shape[:2]
+        tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        return {"image": tensor, "height": height, "width": width, "file_name": str(path)}
+
+    @torch.no_grad()
+    def __call__(self, entry: dict) -> Instances:
+        """Instances of one input of ``read``, on the CPU."""
+        return self.model([entry])[0]["instances"].to("cpu")
+
+
+def predict_files(
+    predictor: Predictor, paths: Sequence[Path], output: Path, overlay_score: float = 0.0
+) -> Summary:
+    """Predicts image files one by one with a progress bar; a bad image never ends the run.
+
+    Writes ``output/predictions.json`` (a COCO file: images, categories, annotations with scores)
+    and ``output/overlays/<name>.jpg``.
+
+    Args:
+        overlay_score: instances below are not drawn.
+    """
+    names = predictor.model.names
+    metadata = Metadata(thing_classes=list(names))
+    (output / "overlays").mkdir(parents=True, exist_ok=True)
+    images, annotations, failures = [], [], {}
+    for path in tqdm(paths, desc="Predicting", unit="image"):
+        try:
+            entry = predictor.read(path)
+        except ImageError as error:
+            failures[str(path)] = str(error)
+            continue
+        instances = predictor(entry)
+        image_id = len(images) + 1
+        images.append(
+            {
+                "id": image_id,
+                "file_name": str(path),
+                "height": entry["height"],
+                "width": entry["width"],
+            }
+        )
+        records = instances_to_coco(instances, image_id)
+        annotations += [{"id": len(annotations) + i + 1, **r} for i, r in enumerate(records)]
+        rgb = to_rgb(entry["image"], predictor.format).permute(1, 2, 0).contiguous().numpy()
+        drawing = draw_instances(rgb, instances[instances.scores >= overlay_score], metadata)
+        cv2.imwrite(
+            str(output / "overlays" / f"{image_id:06d}_{path.stem}.jpg"), drawing[:, :, ::-1]
+        )
+    results = output / "predictions.json"
+    write_json(
+        results,
+        {
+            "info": {"description": "ZipSeg predictions"},
+            "licenses": [],
+            "images": images,
+            "categories": [{"id": i + 1, "name": name} for i, name in enumerate(names)],
+            "annotations": annotations,
+        },
+    )
+    for reason in failures.values():
+        logger.warning("Skipped %s", reason)
+    return Summary(len(images), len(annotations), failures, results)

@@ -1,0 +1,164 @@
+"""Discovery by each method, at many settings at once, with what it takes for a boundary."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..stages.clustering import grid_centres, kmeans
+from ..stages.discovery import DiscoverySettings, discover_by_watershed
+from ..stages.fragments import find_fragments, select_fragments
+from ..stages.regrouping import regroup, to_objects, without_small
+from ..stages.types import Activation, Objects
+from ..stages.watershed import boundary_strength, share_out
+from .silhouette import SilhouetteSettings, share_out_by_depth
+
+FINE = 4  # cells of the silhouettes' grid to one of the features'
+STRONG = 0.25  # share of a region's cells that counts as boundary, the same for every source
+LEAST_AREA = 0.0022  # of the square on an image's short side: smaller objects are dropped
+
+
+class Pieces(NamedTuple):
+    """What discovery cuts at and into."""
+
+    boundary: Tensor  # bool [P, h, w] or, for all planes, [1, h, w]
+    segment: Tensor  # int64 [P, h, w] or [1, h, w]
+
+
+class Method(NamedTuple):
+    """A way of discovery."""
+
+    # Settings to choose from, for so many cells on the short side.
+    candidates: Callable[[int], tuple]
+    # Features, activation and settings -> the objects at each setting, in the activation's cells.
+    discover: Callable[[Tensor, Activation, Sequence], list[Objects]]
+    # Features, activation and one setting -> pieces, in the features' cells.
+    pieces: Callable[..., Pieces]
+    fine: int = 1  # cells of the activation's grid to one of the features'
+
+
+def _cluster_candidates(cells: int) -> tuple[DiscoverySettings, ...]:
+    demo = DiscoverySettings("clusters", least_area(cells), k=20)
+    radius = demo._replace(boundary_rule="inscribed_radius", grow=1)
+    return (
+        *(demo._replace(boundary_score=score) for score in (2.0, 3.0)),
+        *(radius._replace(min_radius=r * cells / 64) for r in (1.5, 2.0, 2.5)),
+    )
+
+
+def _watershed_candidates(cells: int) -> tuple[DiscoverySettings, ...]:
+    settings = DiscoverySettings("watershed", least_area(cells))
+    return tuple(
+        settings._replace(quantile=quantile, radius=radius * cells / 64)
+        for quantile in (0.65, 0.75, 0.85)
+        for radius in (1.5, 2.2, 3.2)
+    )
+
+
+def _silhouette_candidates(cells: int) -> tuple[SilhouetteSettings, ...]:
+    return tuple(
+        SilhouetteSettings(least_area(FINE * cells), quantile=quantile, prominence=prominence)
+        for quantile in (0.75, 0.9)
+        for prominence in (0.1, 0.2, 0.4)
+    )
+
+
+def least_area(cells: int) -> int:
+    """Cells of the smallest object that is kept."""
+    return max(1, round(LEAST_AREA * cells**2))
+
+
+def by_clusters(
+    features: Tensor, activation: Activation, settings: Sequence[DiscoverySettings]
+) -> list[Objects]:
+    """``discover_by_clusters`` at several settings that share one K-Means for each k."""
+    fragments = {k: _fragments(features, activation, k) for k in {each.k for each in settings}}
+    objects = []
+    for each in settings:
+        keep = select_fragments(
+            fragments[each.k],
+            each.activation_share,
+            each.boundary_rule,
+            each.boundary_score,
+            each.min_radius,
+        )
+        objects.append(
+            regroup(fragments[each.k], keep, activation.active, each.min_area, each.grow)
+        )
+    return objects
+
+
+def by_watershed(
+    features: Tensor, activation: Activation, settings: Sequence[DiscoverySettings]
+) -> list[Objects]:
+    return [discover_by_watershed(features, activation, each) for each in settings]
+
+
+def by_silhouette(
+    features: Tensor, activation: Activation, settings: Sequence[SilhouetteSettings]
+) -> list[Objects]:
+    labels = (_depth_labels(features, activation, each) for each in settings)
+    return [
+        to_objects(without_small(label, each.min_area), features.device)
+        for label, each in zip(labels, settings, strict=True)
+    ]
+
+
+def _fragments(features: Tensor, activation: Activation, k: int):
+    labels, _ = kmeans(features, grid_centres(features, k))
+    return find_fragments(labels, activation.active)
+
+
+def _depth_labels(features: Tensor, activation: Activation, settings: SilhouetteSettings):
+    strength = boundary_strength(features, settings.smoothing)[None, None]
+    size = activation.active.shape[-2:]
+    strength = F.interpolate(strength, size, mode="bilinear", align_corners=False)[0, 0]
+    return share_out_by_depth(strength, activation.active, settings.quantile, settings.prominence)
+
+
+def _cluster_pieces(
+    features: Tensor, activation: Activation, settings: DiscoverySettings
+) -> Pieces:
+    segment = _fragments(features, activation, settings.k).label
+    across, down = segment[:, 1:] != segment[:, :-1], segment[1:] != segment[:-1]
+    boundary = F.pad(across, (0, 1)) | F.pad(across, (1, 0))
+    boundary |= F.pad(down, (0, 0, 0, 1)) | F.pad(down, (0, 0, 1, 0))
+    return Pieces(boundary[None], segment[None])
+
+
+def _watershed_pieces(
+    features: Tensor, activation: Activation, settings: DiscoverySettings
+) -> Pieces:
+    strength = boundary_strength(features, settings.smoothing)
+    label = share_out(strength, activation.active, settings.quantile, settings.radius)
+    return Pieces(_strongest(strength, activation.active), torch.from_numpy(label))
+
+
+def _silhouette_pieces(
+    features: Tensor, activation: Activation, settings: SilhouetteSettings
+) -> Pieces:
+    strength = boundary_strength(features, settings.smoothing)
+    label = torch.from_numpy(_depth_labels(features, activation, settings))
+    label, active = (
+        F.interpolate(each[None].double(), strength.shape, mode="nearest-exact")[0]
+        for each in (label, activation.active)
+    )
+    return Pieces(_strongest(strength, active > 0), label.long())
+
+
+def _strongest(strength: Tensor, active: Tensor) -> Tensor:
+    """The ``STRONG`` share of each region's cells with the highest strength, bool [P, h, w]."""
+    within = np.where(active, strength, np.nan).reshape(len(active), -1)
+    within[~active.flatten(1).any(dim=1).numpy()] = 0
+    limit = torch.from_numpy(np.nanquantile(within, 1 - STRONG, axis=1)).to(strength)
+    return active & (strength > limit[:, None, None])
+
+
+METHODS = {
+    "clusters": Method(_cluster_candidates, by_clusters, _cluster_pieces),
+    "watershed": Method(_watershed_candidates, by_watershed, _watershed_pieces),
+    "silhouette": Method(_silhouette_candidates, by_silhouette, _silhouette_pieces, FINE),
+}

@@ -1,0 +1,1 @@
+"""Pictures of what the method sees and finds."""

@@ -1,0 +1,24 @@
+"""Instances drawn over their image, with Detectron2's visualizer."""
+
+import numpy as np
+from detectron2.data import Metadata
+from detectron2.structures import Instances
+from detectron2.utils.visualizer import ColorMode, Visualizer
+
+_SHORT_SIDE = 320  # smaller pictures are enlarged so that labels stay readable
+
+
+def draw_instances(rgb: np.ndarray, instances: Instances, metadata: Metadata) -> np.ndarray:
+    """The picture with masks, boxes, names and scores.
+
+    Args:
+        rgb: uint8 [H, W, 3].
+        instances: predictions at the same size.
+        metadata: whose ``thing_classes`` name the classes.
+
+    Returns:
+        uint8 RGB [H', W', 3]; small pictures are enlarged.
+    """
+    scale = max(1.0, _SHORT_SIDE / min(rgb.shape[:2]))
+    visualizer = Visualizer(rgb, metadata, scale=scale, instance_mode=ColorMode.IMAGE)
+    return visualizer.draw_instance_predictions(instances.to("cpu")).get_image()

@@ -1,0 +1,147 @@
+"""One self-contained HTML page about a labelling run: it needs no network and no server."""
+
+import json
+from collections import Counter, defaultdict
+from importlib.resources import files
+from pathlib import Path
+
+from ..errors import ZipSegError
+from ..labeling.labels import read_labels, replaced
+from .report_data import Comparison, choose_images, compare, gallery_entry, histograms, match_images
+
+FILE = "report.html"
+
+
+def write_report(
+    output: str | Path,
+    truth: str | Path | None = None,
+    labels: str | Path | None = None,
+    images: str | Path | None = None,
+    gallery: int = 150,
+) -> Path:
+    """Writes ``report.html`` into the folder of a labelling run.
+
+    Args:
+        output: the run's folder with ``labels.json``, ``failures.json`` and ``summary.json``; the
+            latter two may be missing.
+        truth: a COCO-format file to compare with.
+        labels: another COCO-format file of labels, e.g. a selection.
+        images: the images' folder; None for the one in the labels' provenance.
+        gallery: how many pictures the page holds.
+
+    Returns:
+        The page.
+
+    Raises:
+        ZipSegError: a file that cannot be used, or a folder that cannot be written.
+    """
+    output = Path(output)
+    found = read_labels(labels or output / "labels.json")
+    ground = read_labels(truth) if truth else None
+    comparison = compare(found, ground, str(truth)) if ground else Comparison([], {}, {})
+    failures = _load(output / "failures.json", [])
+    summary = _load(output / "summary.json", {})
+    provenance = found["info"].get("provenance", {})
+    root = Path(images or provenance.get("source", {}).get("root", "."))
+    page = {
+        "subtitle": _subtitle(found, provenance),
+        "tiles": _tiles(found, failures, summary, comparison),
+        "charts": histograms(found, summary.get("throughput")),
+        "metrics": comparison.metrics,
+        "categories": _categories(found, comparison),
+        "images": len(found["images"]) + len(failures),
+        "failures": len(failures),
+        "gallery": _gallery(found, ground, comparison, root, gallery) + _failed(failures, gallery),
+        "provenance": provenance,
+    }
+    # "<" escaped, no text in the data can end the script element that holds it.
+    data = json.dumps(page, separators=(",", ":")).replace("<", "\\u003c")
+    template = files(__package__).joinpath("report_template.html").read_text(encoding="utf-8")
+    with replaced(output / FILE) as file:
+        file.write(template.replace("__DATA__", data))
+    return output / FILE
+
+
+def _load(path: Path, default: list | dict) -> list | dict:
+    if not path.exists():
+        return default
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ZipSegError(f"{path}: cannot be read ({error}); delete it to go without") from error
+    if type(content) is not type(default):
+        raise ZipSegError(f"{path}: not the file that a labelling run writes; delete it")
+    return content
+
+
+def _subtitle(labels: dict, provenance: dict) -> str:
+    parts = [provenance.get("source", {}).get("name"), labels["info"].get("date_created")]
+    if "config" in provenance:
+        parts.insert(1, provenance["config"]["MODEL"]["META_ARCHITECTURE"])
+    return " · ".join(str(part) for part in parts if part)
+
+
+def _tiles(labels: dict, failures: list, summary: dict, comparison: Comparison) -> list:
+    images, count = len(labels["images"]), len(labels["annotations"])
+    used = len({a["category_id"] for a in labels["annotations"]})
+    tiles = [
+        (f"{images:,}", "images labelled"),
+        (f"{count:,}", "labels"),
+        (f"{count / max(images, 1):.2f}", "labels per image"),
+        (f"{used:,} / {len(labels['categories']):,}", "categories used"),
+        (f"{len(failures):,}", "images failed"),
+    ]
+    if "throughput" in summary:
+        tiles.append((f"{summary['throughput']['images_per_second']:,.2f}", "images per second"))
+    if comparison.metrics:
+        _, boxes, masks = comparison.metrics[1]
+        tiles.append((boxes, "AP of boxes") if masks == "-" else (masks, "AP of masks"))
+    return tiles
+
+
+def _categories(labels: dict, comparison: Comparison) -> list[dict]:
+    counts = Counter(a["category_id"] for a in labels["annotations"])
+    result = []
+    for category in labels["categories"]:
+        ap = comparison.category_ap.get(category["name"])
+        missing = ap is None or ap != ap
+        result.append(
+            {
+                "name": category["name"],
+                "labels": counts[category["id"]],
+                "ap": None if missing else round(ap, 2),
+            }
+        )
+    return result
+
+
+def _gallery(
+    labels: dict, truth: dict | None, comparison: Comparison, root: Path, count: int
+) -> list[dict]:
+    chosen = set(choose_images(labels, count, comparison.quality))
+    shapes = _by_image(labels, {c["id"]: i for i, c in enumerate(labels["categories"])})
+    truths = _by_image(truth, defaultdict(int)) if truth else {}
+    in_truth = match_images(labels, truth) if truth else {}
+    entries = []
+    for image in sorted(labels["images"], key=lambda x: x["id"]):
+        number = image["id"]
+        if number in chosen:
+            other = truths.get(in_truth.get(number), [])
+            entry = gallery_entry(image, root, shapes.get(number, []), other)
+            entries.append({**entry, "quality": comparison.quality.get(number)})
+    return entries
+
+
+def _by_image(labels: dict, places: dict[int, int]) -> dict[int, list[dict]]:
+    found: dict[int, list[dict]] = defaultdict(list)
+    for annotation in labels["annotations"]:
+        place = places[annotation["category_id"]]
+        found[annotation["image_id"]].append({**annotation, "c": place})
+    return found
+
+
+def _failed(failures: list[dict], count: int) -> list[dict]:
+    return [
+        {"file": f["file_name"], "reason": f["reason"], "shapes": [], "truth": []}
+        for f in failures[:count]
+    ]

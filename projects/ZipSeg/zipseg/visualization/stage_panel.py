@@ -1,0 +1,127 @@
+"""One picture of all stages: image, names, activation, boundaries, pieces, objects, masks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ..stages.discovery import DiscoverySettings, cluster_and_select
+from ..stages.watershed import boundary_strength, share_out
+from ..zip import Trace
+
+_COLOURS = mpl.colormaps["tab10"]
+_NAMED = 3  # names in the title and the legend
+
+
+def save_stage_panel(
+    path: str | Path,
+    rgb: np.ndarray,
+    trace: Trace,
+    names: Sequence[str],
+    settings: DiscoverySettings,
+) -> None:
+    """Writes the panel of one image as PNG.
+
+    Args:
+        rgb: the image, uint8 [H, W, 3].
+        trace: what Zip's stages handed on for it.
+        names: all names of the model.
+        settings: of the discovery that made the trace.
+    """
+    figure = Figure(figsize=(12, 7), layout="constrained")
+    axes = figure.subplots(2, 3).ravel()
+    for axis in axes:
+        axis.axis("off")
+    present = [names[c] for c in trace.present.category.tolist()]
+    axes[0].set_title(_name_list(present, trace.present.score.tolist()), fontsize=9)
+    axes[0].imshow(rgb)
+    _draw_activation(axes[1], trace, present)
+    _draw_pieces(axes[2], axes[3], trace, settings)
+    axes[4].set_title(f"objects: {len(trace.objects.box)}", fontsize=9)
+    axes[4].imshow(rgb)
+    for box, point, index in zip(
+        trace.objects.box.tolist(),
+        trace.objects.point.tolist(),
+        trace.objects.category.tolist(),
+        strict=True,
+    ):
+        _draw_box(axes[4], box, _COLOURS(index % 10))
+        axes[4].plot(*point, "+", color=_COLOURS(index % 10))
+    _draw_instances(axes[5], rgb, trace, names)
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+def _name_list(names: Sequence[str], scores: Sequence[float]) -> str:
+    shown = [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
+    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
+    return ", ".join(shown[:_NAMED]) + more if shown else "no name is present"
+
+
+def _draw_activation(axis: Axes, trace: Trace, present: Sequence[str]) -> None:
+    axis.set_title("activation", fontsize=9)
+    canvas = np.ones((*trace.features.shape[-2:], 3))
+    for i, active in enumerate(trace.activation.active.cpu().numpy()):
+        strength = trace.activation.similarity[i].cpu().numpy()[..., None] * active[..., None]
+        canvas = canvas * (1 - strength) + np.array(_COLOURS(i % 10)[:3]) * strength
+    axis.imshow(canvas.clip(0, 1))
+    for i, name in enumerate(present[:_NAMED]):
+        axis.text(
+            0, -0.02 - 0.05 * i, name, color=_COLOURS(i % 10), transform=axis.transAxes, fontsize=7
+        )
+
+
+def _draw_pieces(boundary: Axes, pieces: Axes, trace: Trace, settings: DiscoverySettings) -> None:
+    if settings.method == "watershed":
+        strength = boundary_strength(trace.features, settings.smoothing)
+        boundary.set_title("boundary strength", fontsize=9)
+        boundary.imshow(strength.cpu().numpy(), cmap="magma")
+        label = share_out(
+            strength, trace.activation.active, settings.quantile, settings.radius
+        ).max(axis=0, initial=0)
+        pieces.set_title("regions shared out", fontsize=9)
+    else:
+        clusters, fragments, keep = cluster_and_select(trace.features, trace.activation, settings)
+        boundary.set_title(f"{settings.k} clusters", fontsize=9)
+        boundary.imshow(clusters.cpu().numpy(), cmap="tab20", interpolation="nearest")
+        kept = keep.any(dim=0) if len(keep) else torch.zeros_like(fragments.area, dtype=torch.bool)
+        label = torch.where(kept[fragments.label], fragments.label + 1, 0).cpu().numpy()
+        pieces.set_title("kept fragments", fontsize=9)
+    shuffled = np.where(label > 0, 1 + label * 7919 % 19, 0)
+    pieces.imshow(
+        np.ma.masked_equal(shuffled, 0), cmap="tab20", vmin=0, vmax=19, interpolation="nearest"
+    )
+
+
+def _draw_instances(axis: Axes, rgb: np.ndarray, trace: Trace, names: Sequence[str]) -> None:
+    instances = trace.instances.to("cpu")
+    canvas = rgb / 255.0
+    for i in reversed(range(len(instances))):
+        mask = instances.pred_masks[i].numpy()[..., None]
+        canvas = np.where(mask, 0.45 * canvas + 0.55 * np.array(_COLOURS(i % 10)[:3]), canvas)
+    axis.imshow(canvas)
+    axis.set_title(f"instances: {len(instances)}", fontsize=9)
+    boxes = instances.pred_boxes.tensor.tolist()
+    for i, (box, score, index) in enumerate(
+        zip(boxes, instances.scores.tolist(), instances.pred_classes.tolist(), strict=True)
+    ):
+        _draw_box(axis, box, _COLOURS(i % 10))
+        axis.text(
+            *box[:2],
+            f"{names[index]} {score:.2f}",
+            fontsize=6,
+            color="white",
+            backgroundcolor=(0, 0, 0, 0.5),
+        )
+
+
+def _draw_box(axis: Axes, box: Sequence[float], colour) -> None:
+    x0, y0, x1, y1 = box
+    axis.add_patch(
+        Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=1.2)
+    )

@@ -1,0 +1,162 @@
+"""Zip: classify, activate, cluster, select, regroup, segment, score, as a Detectron2 architecture.
+
+C. Shi and S. Yang, "The devil is in the object boundary: towards annotation-free instance
+segmentation using Foundation Models", ICLR 2024. Training-free: its forward pass makes
+pseudo-labels, on which ``tools/train_net.py`` trains an ordinary detector.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from detectron2.config import configurable
+from detectron2.modeling import META_ARCH_REGISTRY
+from detectron2.structures import Instances
+from torch import Tensor, nn
+
+from .build import Stages, zip_arguments
+from .models.clip_boundary import ClipBoundary
+from .models.clip_surgery import ClipSurgery, SurgeryTokens
+from .models.preprocess import normalise, resize_short_side, resize_square, to_rgb
+from .models.sam import SamSegmenter
+from .stages.types import Activation, Masks, Objects, Present
+
+
+class Trace(NamedTuple):
+    """Everything the stages handed on for one image."""
+
+    present: Present
+    activation: Activation
+    features: Tensor  # float32 [C, h, w]
+    objects: Objects  # in pixels of the input image
+    masks: Masks  # at the asked size
+    instances: Instances  # at the asked size
+
+
+@META_ARCH_REGISTRY.register()
+class Zip(nn.Module):
+    """Training-free instance segmentation from CLIP and SAM.
+
+    Args:
+        semantic: CLIP Surgery over the ViT.
+        boundary: the ResNet's middle layer.
+        segmenter: SAM.
+        names: the C category names.
+        text: their embeddings [C, D].
+        empty_text: the empty string's embedding [D].
+        stages: the stages with their constants.
+        semantic_size: side of the ViT's square input, pixels.
+        naming_size: the same for a pass of its own for naming; 0 uses the Surgery pass.
+        boundary_size: (short side, limit of the long side) of the ResNet's input, pixels.
+        input_format: "BGR" or "RGB", the channels of the input images.
+        autocast: run in reduced precision.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        semantic: ClipSurgery,
+        boundary: ClipBoundary,
+        segmenter: SamSegmenter,
+        names: Sequence[str],
+        text: Tensor,
+        empty_text: Tensor,
+        stages: Stages,
+        semantic_size: int,
+        naming_size: int = 0,
+        boundary_size: tuple[int, int],
+        input_format: str = "BGR",
+        autocast: bool = False,
+    ) -> None:
+        super().__init__()
+        self.semantic, self.boundary, self.segmenter = semantic, boundary, segmenter
+        self.names = tuple(names)
+        self.stages = stages
+        self.semantic_size, self.naming_size = semantic_size, naming_size
+        self.boundary_size = boundary_size
+        self.input_format = input_format
+        self.autocast = autocast
+        self.register_buffer("text", text, persistent=False)
+        self.register_buffer("empty_text", empty_text, persistent=False)
+
+    @classmethod
+    def from_config(cls, cfg):
+        return zip_arguments(cfg)
+
+    @property
+    def device(self) -> torch.device:
+        return self.text.device
+
+    def forward(self, batched_inputs: list[dict]) -> list[dict]:
+        """Detectron2's contract: ``image`` [3, H, W] in ``cfg.INPUT.FORMAT``, 0..255, with optional
+        ``height`` and ``width`` of the output; returns ``{"instances": Instances}`` for each.
+
+        Raises:
+            RuntimeError: in training mode.
+        """
+        return [{"instances": trace.instances} for trace in self.trace(batched_inputs)]
+
+    @torch.no_grad()
+    def trace(self, batched_inputs: list[dict]) -> list[Trace]:
+        """The forward pass, with what every stage handed on."""
+        if self.training:
+            raise RuntimeError(
+                "Zip is training-free: call .eval() first. To learn from its output, write "
+                "pseudo-labels and train a detector on them with tools/train_net.py."
+            )
+        with torch.autocast(self.device.type, enabled=self.autocast):
+            images = [to_rgb(x["image"].to(self.device), self.input_format) for x in batched_inputs]
+            tokens = self._tokens(images, self.semantic_size)
+            presents = self._classify(images, tokens)
+            features = [self._boundary_features(image) for image in images]
+            activations = [
+                self._activate(*each)
+                for each in zip(images, tokens, presents, features, strict=True)
+            ]
+            objects = [
+                self._discover(*each) for each in zip(images, features, activations, strict=True)
+            ]
+            masks = self.segmenter(images, objects, [_output_size(x) for x in batched_inputs])
+        instances = map(self.stages.to_instances, objects, masks, presents)
+        return [
+            Trace(*each)
+            for each in zip(presents, activations, features, objects, masks, instances, strict=True)
+        ]
+
+    def _tokens(self, images: Sequence[Tensor], size: int) -> list[SurgeryTokens]:
+        if not images:
+            return []
+        batch = torch.stack([resize_square(image, size) for image in images])
+        tokens = self.semantic(normalise(batch))
+        return [SurgeryTokens(*each, tokens.grid) for each in zip(*tokens[:2], strict=True)]
+
+    def _classify(self, images: Sequence[Tensor], tokens: list[SurgeryTokens]) -> list[Present]:
+        if self.naming_size:
+            tokens = self._tokens(images, self.naming_size)
+        if not tokens:
+            return []
+        embedding = torch.stack([each.image for each in tokens])
+        scores = self.stages.score_names(embedding, self.text, self.empty_text)
+        return [self.stages.choose_present(each) for each in scores]
+
+    def _boundary_features(self, image: Tensor) -> Tensor:
+        resized = resize_short_side(image, *self.boundary_size)
+        return self.boundary(normalise(resized)[None])[0]
+
+    def _activate(
+        self, image: Tensor, tokens: SurgeryTokens, present: Present, features: Tensor
+    ) -> Activation:
+        similarity = self.stages.name_similarity(
+            tokens.image, tokens.patch, self.text, self.empty_text, present.category
+        )
+        return self.stages.activate(similarity, tokens.grid, image.shape[-2:], features.shape[-2:])
+
+    def _discover(self, image: Tensor, features: Tensor, activation: Activation) -> Objects:
+        (height, width), (rows, columns) = image.shape[-2:], features.shape[-2:]
+        return self.stages.discover(features, activation).scaled(width / columns, height / rows)
+
+
+def _output_size(entry: dict) -> tuple[int, int]:
+    height, width = entry["image"].shape[-2:]
+    return entry.get("height", height), entry.get("width", width)

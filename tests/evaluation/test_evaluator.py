@@ -1,0 +1,169 @@
+"""The evaluator as Detectron2 uses it, and the files it leaves."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from detectron2.config import get_cfg
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.datasets import register_coco_instances
+from detectron2.evaluation import COCOEvaluator, inference_on_dataset
+from detectron2.structures import Boxes, BoxMode, Instances
+from pycocotools import mask as mask_utils
+from pycocotools.coco import COCO
+from tests.evaluation.perturbed import perturb, small_dataset
+
+from zipseg.config import add_zip_config
+from zipseg.errors import ConfigError, ZipSegError
+from zipseg.evaluation import InstanceEvaluator, build_evaluators, evaluate_files
+from zipseg.evaluation.report import load_matches, read_report
+
+DATASET = small_dataset(images=8)
+RESULTS = perturb(DATASET)
+
+
+@pytest.fixture
+def registered(tmp_path):
+    """A registered data set whose file lacks ``info``; its images do not exist."""
+    path = tmp_path / "annotations.json"
+    path.write_text(json.dumps(DATASET))
+    register_coco_instances("evaluated", {"unseen_names": ("plum", "fig")}, str(path), "nowhere")
+    yield "evaluated"
+    DatasetCatalog.remove("evaluated")
+    MetadataCatalog.remove("evaluated")
+
+
+class Replay(torch.nn.Module):
+    """A model that predicts given results."""
+
+    def __init__(self, results, masks=True):
+        super().__init__()
+        self.results, self.masks = results, masks
+
+    def forward(self, inputs):
+        return [{"instances": self.instances(entry)} for entry in inputs]
+
+    def instances(self, entry):
+        mine = [r for r in self.results if r["image_id"] == entry["image_id"]]
+        boxes = np.array([r["bbox"] for r in mine]).reshape(-1, 4)
+        fields = {
+            "pred_boxes": Boxes(BoxMode.convert(boxes, BoxMode.XYWH_ABS, BoxMode.XYXY_ABS)),
+            "scores": torch.tensor([r["score"] for r in mine], dtype=torch.float64),
+            "pred_classes": torch.tensor([r["category_id"] // 3 - 1 for r in mine]),
+        }
+        size = entry["height"], entry["width"]
+        if self.masks:
+            masks = [mask_utils.decode(r["segmentation"]) for r in mine]
+            fields["pred_masks"] = torch.tensor(np.array(masks, dtype=bool).reshape(-1, *size))
+        return Instances(size, **fields)
+
+
+def run(evaluator, results=RESULTS, **options):
+    loader = [[image | {"image_id": image["id"]}] for image in DATASET["images"]]
+    return inference_on_dataset(Replay(results, **options), loader, evaluator)
+
+
+def flat(results):
+    return {(task, name): v for task, metrics in results.items() for name, v in metrics.items()}
+
+
+def config(*options):
+    cfg = get_cfg()
+    add_zip_config(cfg)
+    cfg.merge_from_list(list(options))
+    return cfg
+
+
+def test_detectron2s_own_numbers_under_its_own_names(registered):
+    ours = run(InstanceEvaluator(registered))
+    DatasetCatalog.get(registered)  # sets the mapping of category ids, which theirs relies on
+    theirs = run(COCOEvaluator(registered, use_fast_impl=False, max_dets_per_image=100))
+    assert theirs.keys() == ours.keys() == {"bbox", "segm"}
+    for task, metrics in theirs.items():
+        assert metrics.keys() <= ours[task].keys()
+        for name, value in metrics.items():
+            assert ours[task][name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
+
+
+def test_protocols_of_the_config_and_their_files(registered, tmp_path):
+    protocols = ["coco", "class_agnostic", "open_vocabulary"]
+    cfg = config("EVALUATION.PROTOCOLS", protocols)
+    results = run(build_evaluators(cfg, registered, str(tmp_path)))
+    assert set(results) == {
+        "bbox", "segm", "bbox_class_agnostic", "segm_class_agnostic",
+        "bbox_open_vocabulary", "segm_open_vocabulary",
+    }  # fmt: skip
+    assert {"AP50_novel", "AP50_base", "AP50_all"} <= results["bbox_open_vocabulary"].keys()
+    predictions = tmp_path / "coco_instances_results.json"
+    truth = COCO(str(tmp_path / "annotations.json"))
+    assert len(truth.loadRes(str(predictions)).anns) == len(RESULTS)
+    report = read_report(tmp_path)
+    assert (report.dataset, report.images) == (registered, len(DATASET["images"]))
+    for task, metrics in report.results.items():
+        for name, value in metrics.items():
+            assert value == pytest.approx(results[task][name], nan_ok=True)
+        assert report.matches(task).hit.shape[:2] == (1, 10)
+    again = evaluate_files(
+        tmp_path / "annotations.json", predictions, tmp_path / "again", protocols,
+        unseen=("plum", "fig"),
+    )  # fmt: skip
+    again = {task: evaluation.metrics for task, evaluation in again.items()}
+    assert flat(again) == pytest.approx(flat(report.results), nan_ok=True)
+
+
+@pytest.mark.parametrize("backend", ["faster_coco_eval", "pycocotools"])
+def test_library_backends_write_no_matches(registered, tmp_path, backend):
+    expected = run(InstanceEvaluator(registered, ("coco",), str(tmp_path)))
+    assert read_report(tmp_path).matches("segm") is not None
+    cfg = config("EVALUATION.BACKEND", backend)
+    other = run(build_evaluators(cfg, registered, str(tmp_path)))
+    assert flat(other) == pytest.approx(flat(expected), abs=1e-6, nan_ok=True)
+    assert read_report(tmp_path).matches("segm") is None
+
+
+def test_boxes_alone_and_nothing_at_all(registered):
+    assert run(InstanceEvaluator(registered), masks=False).keys() == {"bbox"}
+    nothing = run(InstanceEvaluator(registered), results=[])
+    assert nothing["segm"]["AP"] == nothing["bbox"]["AR@100"] == 0
+
+
+def test_a_subset_of_the_images(registered):
+    evaluator = InstanceEvaluator(registered)
+    run(evaluator)
+    some = [image["id"] for image in DATASET["images"][:3]]
+    assert evaluator.evaluate(img_ids=some) != evaluator.evaluate()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("EVALUATION.PROTOCOLS", ["coco", "voc"]), "EVALUATION.PROTOCOLS"),
+        (("EVALUATION.PROTOCOLS", []), "EVALUATION.PROTOCOLS"),
+        (("EVALUATION.BACKEND", "quick"), "EVALUATION.BACKEND"),
+        (("EVALUATION.BACKEND", "pycocotools", "EVALUATION.PROTOCOLS", ["lvis"]), "LVIS"),
+    ],
+)
+def test_bad_config_is_named(options, message):
+    with pytest.raises(ConfigError, match=message):
+        build_evaluators(config(*options), "whatever", None)
+
+
+def test_too_many_classes_are_told(registered):
+    wrong = [{**r, "category_id": 300} for r in RESULTS]
+    with pytest.raises(ZipSegError, match="predicts class 99"):
+        run(InstanceEvaluator(registered), results=wrong)
+
+
+def test_damaged_files_are_named(tmp_path):
+    with pytest.raises(ZipSegError, match=r"no evaluation\.json"):
+        read_report(tmp_path)
+    (tmp_path / "evaluation.json").write_text("{}")
+    with pytest.raises(ZipSegError, match="not an evaluation"):
+        read_report(tmp_path)
+    (tmp_path / "evaluation.json").write_text("{")
+    with pytest.raises(ZipSegError, match=r"evaluation\.json cannot be read as JSON"):
+        read_report(tmp_path)
+    (tmp_path / "matches_segm.npz").write_bytes(b"nothing")
+    with pytest.raises(ZipSegError, match=r"matches_segm\.npz"):
+        load_matches(tmp_path / "matches_segm.npz")

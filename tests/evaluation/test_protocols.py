@@ -1,0 +1,208 @@
+"""The protocols against the official evaluators, to 1e-6 percent."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.evaluation.perturbed import NAMES, as_lvis, perturb, small_dataset
+from tests.references.coco_evaluation import (
+    lvis_metrics,
+    pycocotools_evaluation,
+    pycocotools_metrics,
+)
+
+from zipseg.errors import ZipSegError
+from zipseg.evaluation.columns import Detections, GroundTruth
+from zipseg.evaluation.protocols import evaluate
+
+TOLERANCE = {"rtol": 0, "atol": 1e-6, "equal_nan": True}
+IOU_TYPES = ("bbox", "segm")
+
+
+def evaluated(protocol, dataset, results, iou_type, **options):
+    truth = GroundTruth.from_coco(dataset)
+    return evaluate(protocol, truth, Detections.from_results(results, truth), iou_type, **options)
+
+
+def assert_same(ours: dict, reference: dict) -> None:
+    keys = sorted(reference)
+    np.testing.assert_allclose([ours[k] for k in keys], [reference[k] for k in keys], **TOLERANCE)
+
+
+@pytest.fixture(scope="session")
+def real(photographs):
+    return json.loads((photographs / "annotations" / "instances_val2017.json").read_text())
+
+
+@pytest.mark.parametrize("iou_type", IOU_TYPES)
+@pytest.mark.parametrize("crowded", [0, 130])
+def test_coco_is_pycocotools(iou_type, crowded):
+    dataset = small_dataset()
+    results = perturb(dataset, crowded=crowded)
+    ours = evaluated("coco", dataset, results, iou_type)
+    reference = pycocotools_metrics(dataset, results, iou_type)
+    assert 5 < reference["AP"] < 95
+    assert_same(ours.metrics, reference)
+
+
+@pytest.mark.parametrize("iou_type", IOU_TYPES)
+def test_coco_is_pycocotools_on_real_annotations(real, iou_type):
+    results = perturb(real, seed=1, crowded=140)
+    ours = evaluated("coco", real, results, iou_type)
+    evaluation = pycocotools_evaluation(real, results, iou_type)
+    assert_same(ours.metrics, pycocotools_metrics(real, results, iou_type))
+    precision = evaluation.eval["precision"][:, :, :, 0, 2]
+    reference = np.where(precision < 0, np.nan, precision).mean((0, 1)) * 100
+    np.testing.assert_allclose(list(ours.per_category.values()), reference, **TOLERANCE)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000))
+def test_coco_is_pycocotools_whatever_the_detections(seed):
+    dataset = small_dataset(seed, images=5)
+    results = perturb(dataset, seed)
+    assert_same(
+        evaluated("coco", dataset, results, "bbox").metrics,
+        pycocotools_metrics(dataset, results, "bbox"),
+    )
+
+
+@pytest.mark.parametrize("iou_type", IOU_TYPES)
+@pytest.mark.parametrize("which", ["small", "real"])
+def test_class_agnostic_is_pycocotools_without_categories(request, iou_type, which):
+    dataset = small_dataset() if which == "small" else request.getfixturevalue("real")
+    results = perturb(dataset, crowded=1100)
+    ours = evaluated("class_agnostic", dataset, results, iou_type).metrics
+    evaluation = pycocotools_evaluation(dataset, results, iou_type, class_agnostic=True)
+    precision, recall = (
+        np.where(evaluation.eval[key] < 0, np.nan, evaluation.eval[key])
+        for key in ("precision", "recall")
+    )
+    reference = {
+        "AP": precision[:, :, 0, 0, 2].mean(),
+        "AP50": precision[0, :, 0, 0, 2].mean(),
+        "APs": precision[:, :, 0, 1, 2].mean(),
+        "AR@1": recall[:, 0, 0, 0].mean(),
+        "AR@10": recall[:, 0, 0, 1].mean(),
+        "AR@100": recall[:, 0, 0, 2].mean(),
+        "AR@1000": recall[:, 0, 0, 3].mean(),
+        "ARl@1000": recall[:, 0, 3, 3].mean(),
+    }
+    assert_same(ours, {key: value * 100 for key, value in reference.items()})
+    assert ours["AR@1"] < ours["AR@100"] <= ours["AR@1000"]
+
+
+@pytest.mark.parametrize("iou_type", IOU_TYPES)
+@pytest.mark.parametrize("which", ["small", "real"])
+def test_lvis_is_the_lvis_package(request, iou_type, which, tmp_path, monkeypatch):
+    dataset = small_dataset(2, images=40) if which == "small" else request.getfixturevalue("real")
+    dataset = as_lvis(dataset)
+    results = perturb(dataset, crowded=350)
+    ours = evaluated("lvis", dataset, results, iou_type).metrics
+    reference = lvis_metrics(dataset, results, iou_type, tmp_path, monkeypatch)
+    assert {"APr", "APc", "APf", "AR@300"} <= reference.keys()
+    assert_same(ours, reference)
+
+
+@pytest.mark.parametrize("protocol", ["coco", "class_agnostic", "lvis"])
+@pytest.mark.parametrize("iou_type", IOU_TYPES)
+def test_backends_agree(protocol, iou_type):
+    dataset = as_lvis(small_dataset()) if protocol == "lvis" else small_dataset()
+    results = perturb(dataset, crowded=120)
+    ours = evaluated(protocol, dataset, results, iou_type)
+    for backend in ("faster_coco_eval", "pycocotools"):
+        if protocol == "lvis" and backend == "pycocotools":
+            continue
+        other = evaluated(protocol, dataset, results, iou_type, backend=backend)
+        assert_same(ours.metrics, other.metrics)
+        assert_same(ours.per_category, other.per_category)
+        assert other.matches is None
+
+
+@pytest.mark.parametrize("backend", ["vectorized", "faster_coco_eval", "pycocotools"])
+def test_no_detections_score_zero_and_absent_categories_nothing(backend):
+    dataset = small_dataset()
+    outcome = evaluated("coco", dataset, [], "segm", backend=backend)
+    assert outcome.metrics["AP"] == outcome.metrics["AR@100"] == 0
+    assert np.isnan(outcome.per_category[NAMES[-1]])
+    assert outcome.per_category[NAMES[0]] == 0
+
+
+def test_perfect_detections_score_a_hundred_in_every_protocol():
+    dataset = as_lvis(small_dataset())
+    results = [{**a, "score": 1.0} for a in dataset["annotations"]]
+    for protocol in ("coco", "class_agnostic", "lvis"):
+        assert evaluated(protocol, dataset, results, "bbox").metrics["AP"] == pytest.approx(100)
+
+
+def test_open_vocabulary_averages_per_category_precision_of_annotated_images():
+    dataset = small_dataset()
+    results = perturb(dataset)
+    unseen = ("plum", "fig")
+    metrics = evaluated("open_vocabulary", dataset, results, "bbox", unseen=unseen).metrics
+    annotated = {a["image_id"] for a in dataset["annotations"]}
+    subset = {**dataset, "images": [i for i in dataset["images"] if i["id"] in annotated]}
+    precision = pycocotools_evaluation(subset, results, "bbox").eval["precision"][..., 0, 2] * 100
+    seen = [0, 1]  # "lime" has no objects
+    assert metrics["AP50_novel"] == pytest.approx(precision[0][:, [2, 3]].mean(), abs=1e-6)
+    assert metrics["AP50_base"] == pytest.approx(precision[0][:, seen].mean(), abs=1e-6)
+    assert metrics["AP50_all"] == pytest.approx(precision[0][:, :4].mean(), abs=1e-6)
+    assert metrics["AP_all"] == pytest.approx(precision[:, :, :4].mean(), abs=1e-6)
+
+
+def test_open_vocabulary_of_coco_leaves_out_the_other_fifteen(real):
+    results = perturb(real)
+    outcome = evaluated("open_vocabulary", real, results, "segm")
+    assert len(outcome.per_category) == 65
+    everything = evaluated("coco", real, results, "segm")
+    novel = [everything.per_category[name] for name in outcome.groups["_novel"]]
+    assert outcome.metrics["AP_novel"] == pytest.approx(np.nanmean(novel), abs=1)
+
+
+def test_files_may_lack_what_evaluation_can_do_without():
+    dataset = small_dataset()
+    results = perturb(dataset)
+    bare = [
+        {k: v for k, v in a.items() if k not in ("id", "area") and (k != "iscrowd" or v)}
+        for a in dataset["annotations"]
+    ]
+    with_areas = GroundTruth.from_coco(dataset)
+    without = GroundTruth.from_coco({**dataset, "annotations": bare})
+    np.testing.assert_allclose(without.area, with_areas.area, rtol=0.3)
+    ours = evaluated("coco", {**dataset, "annotations": bare}, results, "segm").metrics
+    assert ours["AP50"] == evaluated("coco", dataset, results, "segm").metrics["AP50"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image_id": 99999}, "an image that the annotations lack"),
+        ({"category_id": 99999}, "a category that the annotations lack"),
+        ({"score": float("nan")}, "not finite"),
+    ],
+)
+def test_bad_results_are_named(change, message):
+    dataset = small_dataset()
+    results = perturb(dataset)
+    results[3] = {**results[3], **change}
+    truth = GroundTruth.from_coco(dataset)
+    with pytest.raises(ZipSegError, match=f"some.json: result 3 has .*{message}"):
+        Detections.from_results(results, truth, "some.json")
+
+
+def test_bad_annotations_are_named():
+    dataset = small_dataset()
+    with pytest.raises(ZipSegError, match=r"a\.json is no COCO-format .*'images'"):
+        GroundTruth.from_coco({k: v for k, v in dataset.items() if k != "images"}, "a.json")
+    dataset["annotations"][0]["category_id"] = 77
+    with pytest.raises(ZipSegError, match=r"unlisted category ids \[77\]"):
+        GroundTruth.from_coco(dataset)
+
+
+def test_masks_are_asked_for_in_vain():
+    dataset = small_dataset()
+    boxes = [{k: v for k, v in r.items() if k != "segmentation"} for r in perturb(dataset)]
+    with pytest.raises(ZipSegError, match="segmentation"):
+        evaluated("coco", dataset, boxes, "segm")

@@ -1,0 +1,227 @@
+"""The command line and every way to start ranks, against one rank in this process."""
+
+import contextlib
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.labeling.fakes import TINY_CONFIG, arguments, content, write_images
+from tools import generate_pseudo_labels
+
+from zipseg.labeling import distributed
+from zipseg.labeling.errors import REQUEUE, LabelingError
+from zipseg.labeling.job import LabelJob
+from zipseg.labeling.shards import decode
+
+TOOL = Path("tools/generate_pseudo_labels.py").resolve()
+IMAGES = 40
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["tests.labeling.fakes", "zipseg.labeling.distributed"])
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("distributed")
+    write_images(folder / "images", IMAGES, size=(48, 64))
+    (folder / "images" / "00003.png").write_bytes(b"")
+    (folder / "names.txt").write_text("red star\nblue circle\ngreen square\n")
+    return folder
+
+
+def job(folder: Path, output: Path) -> LabelJob:
+    return LabelJob(
+        config_file=str(TINY_CONFIG),
+        output=str(output),
+        images=str(folder / "images"),
+        names=str(folder / "names.txt"),
+    )
+
+
+@pytest.fixture(scope="module")
+def one_rank(folder) -> Path:
+    output = folder / "one_rank"
+    assert generate_pseudo_labels.main(arguments(folder, output, "--report")) == 0
+    assert (output / "report.html").exists()
+    return output
+
+
+def results(output: Path) -> int:
+    lines = (line for path in output.glob("run/shards/*") for line in path.open("rb"))
+    return sum(decode(line) is not None for line in lines)
+
+
+def start(folder: Path, output: Path, *more: str, **environment: str) -> subprocess.Popen:
+    command = [sys.executable, "-W", "ignore", str(TOOL), *arguments(folder, output, *more)]
+    log = (output.parent / f"{output.name}.log").open("a")
+    return subprocess.Popen(command, env={**ENVIRONMENT, **environment}, stdout=log, stderr=log)
+
+
+def wait_for(process: subprocess.Popen, output: Path, count: int) -> None:
+    deadline = time.monotonic() + 300
+    while results(output) < count and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def test_killed_and_stopped_on_the_command_line(folder, one_rank, tmp_path):
+    """Two ranks stopped by SIGTERM to the launcher, two of which one is killed, then one."""
+    output = tmp_path / "run"
+    process = start(folder, output, "--num-ranks", "2")
+    wait_for(process, output, 3)
+    process.terminate()
+    assert process.wait(300) == REQUEUE
+    assert results(output) < IMAGES
+    process = start(folder, output, "--num-ranks", "2")
+    wait_for(process, output, 8)
+    ranks = [
+        c for c in psutil.Process(process.pid).children() if "spawn_main" in " ".join(c.cmdline())
+    ]
+    assert len(ranks) == 2
+    ranks[1].kill()
+    assert process.wait(300) == REQUEUE
+    assert results(output) < IMAGES
+    assert generate_pseudo_labels.main(arguments(folder, output)) == 0
+    assert content(output) == content(one_rank)
+    log = (tmp_path / "run.log").read_text()
+    assert "start the same command again" in log
+    assert "labelling: " in log
+    assert "Traceback" not in log
+
+
+def as_rank(job: LabelJob, environment: dict[str, str]) -> None:
+    distributed._SHARE_SECONDS = 1
+    os.environ.update(ENVIRONMENT, **environment)
+    sys.exit(distributed.run(job))
+
+
+def run_ranks(jobs: list[LabelJob], environments: list[dict[str, str]]) -> list[int]:
+    pairs = zip(jobs, environments, strict=True)
+    processes = [SERVER.Process(target=as_rank, args=pair) for pair in pairs]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]
+
+
+def torchrun_environment(rank: int, port: int) -> dict[str, str]:
+    return {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+
+
+def slurm_environment(rank: int, port: int) -> dict[str, str]:
+    return {
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_JOB_ID": str(port - 20000),
+        "SLURM_PROCID": str(rank),
+        "SLURM_LOCALID": str(rank),
+    }
+
+
+@pytest.mark.parametrize("environment", [torchrun_environment, slurm_environment])
+def test_under_a_launcher(environment, folder, one_rank, tmp_path):
+    port = distributed._free_port()
+    environments = [environment(rank, port) for rank in range(2)]
+    assert run_ranks([job(folder, tmp_path)] * 2, environments) == [0, 0]
+    assert content(tmp_path) == content(one_rank)
+
+
+def test_ranks_that_do_not_share_the_folder(folder, tmp_path):
+    port = distributed._free_port()
+    environments = [torchrun_environment(rank, port) for rank in range(2)]
+    jobs = [job(folder, tmp_path / "a"), job(folder, tmp_path / "b")]
+    assert run_ranks(jobs, environments) == [1, 1]
+    assert not list(tmp_path.glob("*/labels.json"))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "host"),
+    [("n7", "n7"), ("n7,n9", "n7"), ("gpu[012-014,020],login1", "gpu012"), ("a-b[3,5]", "a-b3")],
+)
+def test_the_first_host_of_a_slurm_step(nodes, host, monkeypatch):
+    for key, value in slurm_environment(1, 20007).items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setenv("SLURM_STEP_NODELIST", nodes)
+    assert distributed._launched_rank() == (1, 2, 1, f"tcp://{host}:20007")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")  # an array task is a run of its own rank
+    assert distributed._launched_rank() is None
+
+
+def test_an_array_of_submitit(folder, one_rank, tmp_path):
+    pytest.importorskip("submitit")
+    jobs = distributed.submit(job(folder, tmp_path), 2, "local", ["timeout_min=5"])
+    assert [x.result() for x in jobs] == [0, 0]
+    assert content(tmp_path) == content(one_rank)
+    again = distributed.Requeued(job(folder, tmp_path)).checkpoint()
+    assert type(again.function) is distributed.Requeued
+
+
+@pytest.mark.parametrize(
+    ("cluster", "parameters", "reason"),
+    [
+        ("slurm", [], "submitit"),
+        ("local", ["no_such_parameter=3"], "no_such_parameter"),
+        ("local", ["timeout_min"], "--submitit"),
+    ],
+)
+def test_what_submitit_cannot_do(cluster, parameters, reason, folder, tmp_path):
+    pytest.importorskip("submitit")
+    with pytest.raises(LabelingError, match=reason):
+        distributed.submit(job(folder, tmp_path), 2, cluster, parameters)
+
+
+@contextlib.contextmanager
+def two_hosts():
+    """Two network namespaces joined by a cable, as two machines would be."""
+    if os.geteuid():
+        pytest.skip("network namespaces need root")
+    names = [f"zipseg{os.getpid()}{side}" for side in "ab"]
+    try:
+        one, two = (f"v{name[-1]}{os.getpid()} netns {name}" for name in names)
+        for command in (
+            f"ip netns add {names[0]}",
+            f"ip netns add {names[1]}",
+            f"ip link add {one} type veth peer {two}",
+        ):
+            done = subprocess.run(command.split(), capture_output=True, text=True)
+            if done.returncode:
+                pytest.skip(f"no network namespaces here: {done.stderr.strip()}")
+        for name, side, address in zip(names, "ab", ("10.77.0.1", "10.77.0.2"), strict=True):
+            device = f"v{side}{os.getpid()}"
+            for command in (
+                f"addr add {address}/24 dev {device}",
+                f"link set {device} up",
+                "link set lo up",
+            ):
+                subprocess.run(["ip", "-n", name, *command.split()], check=True)
+        yield names
+    except FileNotFoundError:
+        pytest.skip("no ip command on this machine")
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "delete", name], capture_output=True)
+
+
+def test_two_machines(folder, one_rank, tmp_path):
+    with two_hosts() as names:
+        processes = []
+        for rank, (name, side) in enumerate(zip(names, "ab", strict=True)):
+            where = ["--num-machines", "2", "--machine-rank", str(rank)]
+            call = [sys.executable, "-W", "ignore", str(TOOL)]
+            call += arguments(folder, tmp_path, *where, "--dist-url", "tcp://10.77.0.1:29777")
+            device = {"GLOO_SOCKET_IFNAME": f"v{side}{os.getpid()}"}
+            inside = ["ip", "netns", "exec", name, *call]
+            processes.append(subprocess.Popen(inside, env={**ENVIRONMENT, **device}))
+        assert [process.wait(300) for process in processes] == [0, 0]
+    assert content(tmp_path) == content(one_rank)

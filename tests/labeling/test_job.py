@@ -1,0 +1,107 @@
+"""What the command line makes of bad configs, weights, folders and data sets, and of Zip."""
+
+import json
+from pathlib import Path
+
+import pytest
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from tests.labeling.fakes import TINY_CONFIG, arguments, content, write_images
+from tools import generate_pseudo_labels
+
+from zipseg.labeling.errors import LabelingError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("job")
+    write_images(folder / "images", 2)
+    (folder / "names.txt").write_text("red star\nblue circle\ngreen square\n")
+    return folder
+
+
+BAD_CALLS = {
+    "no such config": (["--config-file", "none.yaml"], "none.yaml"),
+    "unknown key": (["MODEL.NO_SUCH_KEY", "3"], "NO_SUCH_KEY"),
+    "half a pair": (["MODEL.MASK_ON"], "MODEL.MASK_ON"),
+    "wrong type": (["MODEL.MASK_ON", "maybe"], "MASK_ON"),
+    "no such architecture": (["MODEL.META_ARCHITECTURE", "Nothing"], "META_ARCHITECTURE"),
+    "no such weights": (["MODEL.WEIGHTS", "/none/model.pth"], "/none/model.pth"),
+    "two machines, one address": (["--num-machines", "2"], "--dist-url"),
+    "no such names": (["--names", "none.txt"], "none.txt"),
+    "no such folder": (["--images", "/none"], "/none"),
+}
+BAD_FILES = {
+    "config not YAML": (b"MODEL: [", "config.yaml"),
+    "config a list": (b"- 1\n- 2\n", "config.yaml"),
+    "config binary": (b"\x00\xff\xfe", "config.yaml"),
+    "config with code": (b"MODEL: !!python/object/apply:os.getcwd []\n", "config.yaml"),
+    "config based on nothing": (b"_BASE_: none.yaml\n", "none.yaml"),
+}
+
+
+def explained(call: list[str], capsys) -> str:
+    with pytest.raises(SystemExit) as caught:
+        generate_pseudo_labels.main(call)
+    assert caught.value.code == LabelingError.exit_code
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", BAD_CALLS)
+def test_bad_calls_are_explained(kind, folder, tmp_path, capsys):
+    more, reason = BAD_CALLS[kind]
+    message = explained([*arguments(folder, tmp_path), *more], capsys)
+    assert message.startswith("error: ")
+    assert reason in message
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_bad_config_files_are_explained(kind, folder, tmp_path, capsys):
+    text, reason = BAD_FILES[kind]
+    (tmp_path / "config.yaml").write_bytes(text)
+    call = [*arguments(folder, tmp_path), "--config-file", str(tmp_path / "config.yaml")]
+    assert reason in explained(call, capsys)
+
+
+@pytest.mark.parametrize("text", [b"", b"hello", b"\x80\x04cos\nsystem\n.", b"PK\x03\x04"])
+def test_bad_weights_are_explained(text, folder, tmp_path, capsys):
+    (tmp_path / "model.pth").write_bytes(text)
+    call = [*arguments(folder, tmp_path), "MODEL.WEIGHTS", str(tmp_path / "model.pth")]
+    assert "MODEL.WEIGHTS: " in explained(call, capsys)
+
+
+def test_bad_data_sets_are_explained(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    start = ["--config-file", str(TINY_CONFIG), "--output", str(tmp_path), "--dataset"]
+    assert "--images DIR --names FILE" in explained([*start, "no_such_set"], capsys)
+    assert "cannot be loaded" in explained([*start, "coco_2014_minival"], capsys)
+
+
+def test_zip_labels_zipworld(tmp_path):
+    """The model this is made for, over a registered data set, twice."""
+    call = ["--config-file", "configs/Test/zip_tiny_random.yaml", "--dataset", "labeling_test"]
+    write_images(tmp_path / "images", 3, size=(64, 64))
+    files = [str(tmp_path / "images" / f"{i:05d}.png") for i in range(3)]
+    records = [{"file_name": file, "image_id": 40 - i} for i, file in enumerate(files)]
+    DatasetCatalog.register("labeling_test", lambda: records)
+    MetadataCatalog.get("labeling_test").set(
+        thing_classes=["red star", "blue circle"], thing_dataset_id_to_contiguous_id={5: 0, 9: 1}
+    )
+    try:
+        for name in ("a", "b"):
+            assert generate_pseudo_labels.main([*call, "--output", str(tmp_path / name)]) == 0
+    finally:
+        DatasetCatalog.remove("labeling_test")
+    assert content(tmp_path / "a") == content(tmp_path / "b")
+    labels = json.loads((tmp_path / "a" / "labels.json").read_text())
+    assert [image["id"] for image in labels["images"]] == [38, 39, 40]
+    assert labels["categories"] == [{"id": 5, "name": "red star"}, {"id": 9, "name": "blue circle"}]
+    assert {a["category_id"] for a in labels["annotations"]} <= {5, 9}
+    kept = labels["info"]["provenance"]
+    assert set(kept["weights"]) >= {"semantic", "boundary", "segmenter"}
+    assert kept["command"].startswith("tools/generate_pseudo_labels.py --config-file configs/Test/")
+
+
+def test_another_number_of_threads_is_another_run(folder, tmp_path, capsys):
+    assert generate_pseudo_labels.main(arguments(folder, tmp_path)) == 0
+    message = explained(arguments(folder, tmp_path, "--threads", "2"), capsys)
+    assert "threads: was 1, is now 2" in message

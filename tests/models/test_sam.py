@@ -1,0 +1,47 @@
+"""The batched segmenter against segment_anything's own predictor."""
+
+import pytest
+import torch
+from segment_anything import SamPredictor
+
+from zipseg.models.sam import SamSegmenter
+from zipseg.stages.types import Objects
+
+BOXES = torch.tensor([[5.0, 4, 40, 30], [10, 10, 70, 55], [0, 0, 79, 59], [60, 3, 75, 20]])
+OBJECTS = Objects(torch.zeros(4, dtype=torch.int64), BOXES, (BOXES[:, :2] + BOXES[:, 2:]) / 2)
+
+
+@pytest.mark.parametrize("use_points", [False, True])
+def test_masks_are_those_of_the_predictor(tiny_sam, picture, use_points):
+    image = torch.as_tensor(picture).permute(2, 0, 1)
+    (masks,) = SamSegmenter(tiny_sam, prompt_batch=3, use_points=use_points)(
+        [image], [OBJECTS], [(60, 80)]
+    )
+    predictor = SamPredictor(tiny_sam)
+    predictor.set_image(picture)
+    for i in range(4):
+        mask, iou, _ = predictor.predict(
+            box=BOXES[i].numpy(),
+            point_coords=OBJECTS.point[i : i + 1].numpy() if use_points else None,
+            point_labels=torch.ones(1).numpy() if use_points else None,
+        )
+        best = iou.argmax()
+        assert (masks.mask[i].numpy() == mask[best]).mean() > 0.9999
+        assert masks.iou[i] == pytest.approx(max(0.0, min(1.0, float(iou[best]))), abs=1e-5)
+
+
+def test_images_without_objects_are_not_encoded(tiny_sam, picture, monkeypatch):
+    image = torch.as_tensor(picture).permute(2, 0, 1)
+    nothing = Objects(*(field[:0] for field in OBJECTS))
+    calls = []
+    segmenter = SamSegmenter(tiny_sam)
+    encode = tiny_sam.image_encoder.forward
+    monkeypatch.setattr(
+        tiny_sam.image_encoder, "forward", lambda x: calls.append(len(x)) or encode(x)
+    )
+    results = segmenter([image] * 3, [OBJECTS, nothing, OBJECTS], [(60, 80), (7, 9), (30, 40)])
+    assert calls == [2]
+    assert [tuple(r.mask.shape) for r in results] == [(4, 60, 80), (0, 7, 9), (4, 30, 40)]
+    calls.clear()
+    segmenter([image], [nothing], [(60, 80)])
+    assert calls == []

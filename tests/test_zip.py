@@ -1,0 +1,176 @@
+"""Zip as a Detectron2 model: the contract, determinism and errors."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from detectron2.data import MetadataCatalog
+from detectron2.modeling import build_model
+
+from zipseg.commands import load_config
+from zipseg.data.names import NamesError
+from zipseg.errors import ConfigError
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+TINY = str(CONFIGS / "Test" / "zip_tiny_random.yaml")
+
+
+def config(*options):
+    return load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", ["red star", "犬", "a (b) {c}"], *options])
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_model(config()).eval()
+
+
+def entry(picture, **more):
+    return {"image": torch.as_tensor(picture.transpose(2, 0, 1).copy()), **more}
+
+
+def test_output_is_detectron2s_at_the_asked_size(model, picture):
+    inputs = [entry(picture, height=90, width=33), entry(picture[:31, :47])]
+    outputs = model(inputs)
+    for output, size in zip(outputs, [(90, 33), (31, 47)], strict=True):
+        instances = output["instances"]
+        assert instances.image_size == size
+        count = len(instances)
+        assert count
+        assert instances.pred_masks.shape == (count, *size)
+        assert instances.pred_masks.dtype == torch.bool
+        assert instances.pred_boxes.tensor.shape == (count, 4)
+        assert ((instances.scores >= 0) & (instances.scores <= 1)).all()
+        assert (instances.scores.diff() <= 0).all()
+        assert set(instances.pred_classes.tolist()) <= {0, 1, 2}
+        assert not instances.scores.requires_grad
+
+
+def test_the_same_input_gives_the_same_bytes(model, picture):
+    again = build_model(config()).eval()
+    one, two = (m([entry(picture)])[0]["instances"] for m in (model, again))
+    assert torch.equal(one.scores, two.scores)
+    assert torch.equal(one.pred_masks, two.pred_masks)
+    assert torch.equal(one.pred_boxes.tensor, two.pred_boxes.tensor)
+
+
+def test_networks_run_once_an_image(model, picture):
+    calls = []
+    handles = [
+        module.register_forward_hook(lambda m, *_: calls.append(type(m).__name__))
+        for module in (model.semantic, model.boundary, model.segmenter.sam.image_encoder)
+    ]
+    model([entry(picture)])
+    for handle in handles:
+        handle.remove()
+    assert sorted(calls) == ["ClipBoundary", "ClipSurgery", "ImageEncoderViT"]
+
+
+def test_channel_order_follows_the_config(model, picture):
+    bgr = build_model(config("INPUT.FORMAT", "BGR")).eval()
+    flipped = np.ascontiguousarray(picture[:, :, ::-1])
+    one, two = model([entry(picture)])[0], bgr([entry(flipped)])[0]
+    assert torch.equal(one["instances"].scores, two["instances"].scores)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (500, 3)])
+def test_odd_sizes(model, size):
+    image = torch.randint(0, 255, (3, *size), generator=torch.Generator().manual_seed(0))
+    assert model([{"image": image.to(torch.uint8)}])[0]["instances"].image_size == size
+
+
+def test_no_images_no_output(model):
+    assert model([]) == []
+
+
+def test_training_mode_says_that_zip_is_training_free(model, picture):
+    model.train()
+    try:
+        with pytest.raises(RuntimeError, match=r"training-free.*tools/train_net\.py"):
+            model([entry(picture)])
+    finally:
+        model.eval()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("MODEL.ZIP.AUTOCAST", True),
+        ("MODEL.ZIP.NAMING.INPUT_SIZE", 64, "MODEL.ZIP.NAMING.SCORE", "sigmoid"),
+        ("MODEL.ZIP.ACTIVATION.REDUNDANCY", "mean_name", "MODEL.ZIP.ACTIVATION.NORM", "channels"),
+        ("MODEL.ZIP.CLUSTERING.CENTRES", "semantic"),
+        ("MODEL.ZIP.DISCOVERY.METHOD", "watershed"),
+        ("MODEL.ZIP.SAM.USE_POINTS", True, "MODEL.ZIP.BOUNDARY.LAYER", "layer2"),
+        ("MODEL.ZIP.SELECTION.BOUNDARY_RULE", "inscribed_radius", "MODEL.ZIP.REGROUPING.GROW", 1),
+    ],
+)
+def test_every_alternative_runs(picture, options):
+    instances = build_model(config(*options)).eval()([entry(picture)])[0]["instances"]
+    assert instances.pred_masks.shape[1:] == picture.shape[:2]
+
+
+def test_names_come_from_the_test_data_sets_metadata():
+    MetadataCatalog.get("zipseg_names_for_test").set(thing_classes=["x", "y"])
+    cfg = load_config(TINY, ["DATASETS.TEST", ("zipseg_names_for_test",)])
+    assert build_model(cfg).names == ("x", "y")
+
+
+def test_long_names_are_cut_with_a_warning(caplog):
+    cfg = load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", ["cat", "very " * 90 + "long"]])
+    build_model(cfg)
+    assert "1 names are longer than CLIP's context" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["cat", "cat"], "MODEL.ZIP.CLASS_NAMES: named more than once: cat"),
+        (["cat", " "], "MODEL.ZIP.CLASS_NAMES: name 2 is empty"),
+        ([], "MODEL.ZIP.CLASS_NAMES: no names to look for"),
+    ],
+)
+def test_unusable_names(names, message):
+    with pytest.raises(NamesError, match=message):
+        build_model(load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", names, "DATASETS.TEST", ()]))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("SEMANTIC.ARCH", "ViT-X", r"SEMANTIC\.ARCH: 'ViT-X' is not an architecture"),
+        ("SEMANTIC.ARCH", "zipworld-rn", r"SEMANTIC\.ARCH: CLIP Surgery needs a plain ViT"),
+        ("BOUNDARY.ARCH", "zipworld-vit", r"BOUNDARY\.ARCH: the boundary prior needs a ResNet"),
+        ("SEMANTIC.WEIGHTS", "/no/file.pt", r"SEMANTIC\.WEIGHTS: '/no/file.pt' is neither"),
+        ("SEMANTIC.WEIGHTS", "", r"SEMANTIC\.WEIGHTS: is empty"),
+        ("SAM.TYPE", "vit_x", r"SAM\.TYPE: 'vit_x' is not one of: .*vit_h"),
+        ("SAM.WEIGHTS", "sam.pth", r"SAM\.WEIGHTS: 'sam.pth' is neither an existing file"),
+        ("CLUSTERING.CENTRES", "best", r"CLUSTERING\.CENTRES: 'best' is not one of: grid"),
+        ("DISCOVERY.METHOD", "best", r"DISCOVERY\.METHOD: 'best' is not one of: clusters"),
+        ("NAMING.SCORE", "best", r"NAMING\.SCORE: 'best' is not one of: softmax"),
+        ("ACTIVATION.NORM", "best", r"ACTIVATION\.NORM: 'best' is not one of"),
+        ("SELECTION.BOUNDARY_RULE", "best", r"BOUNDARY_RULE: 'best' is not one of"),
+    ],
+)
+def test_unusable_keys_are_named(key, value, message):
+    with pytest.raises(ConfigError, match=message):
+        build_model(config(f"MODEL.ZIP.{key}", value))
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*/zip_*.yaml")), ids=lambda p: p.stem)
+def test_every_config_parses(path):
+    assert load_config(str(path)).MODEL.META_ARCHITECTURE == "Zip"
+
+
+def test_unknown_keys_and_files_are_named():
+    with pytest.raises(ConfigError, match=r"--config-file: 'no\.yaml' does not exist"):
+        load_config("no.yaml")
+    with pytest.raises(ConfigError, match=r"MODEL\.ZIP\.NONE"):
+        load_config(TINY, ["MODEL.ZIP.NONE", "1"])
+
+
+def test_configs_run_no_code(tmp_path):
+    path = tmp_path / "trap.yaml"
+    path.write_text(f"OUTPUT_DIR: !!python/object/apply:os.mkdir ['{tmp_path}/sprung']\n")
+    with pytest.raises(ConfigError, match=r"trap\.yaml"):
+        load_config(str(path))
+    assert not (tmp_path / "sprung").exists()

@@ -1,0 +1,107 @@
+"""tools/train_net.py --eval-only: Zip and an evaluator's table over a COCO-format data set."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from detectron2.data.datasets import register_coco_instances
+from detectron2.engine import default_argument_parser
+from pycocotools.coco import COCO
+
+from zipseg.engine import main
+from zipseg.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+TINY = str(ROOT / "configs" / "Test" / "zip_tiny_random.yaml")
+
+
+@pytest.fixture
+def quirky(tmp_path, picture):
+    """A data set without ``info``, with a crowd region and images missing, cut and mismatched."""
+    annotations = [
+        {"id": 1, "image_id": 1, "category_id": 5, "bbox": [10, 10, 30, 20], "area": 600,
+         "iscrowd": 0, "segmentation": [[10, 10, 40, 10, 40, 30, 10, 30]]},
+        {"id": 2, "image_id": 1, "category_id": 9, "bbox": [0, 0, 80, 60], "area": 4800,
+         "iscrowd": 1, "segmentation": {"size": [60, 80], "counts": [0, 4800]}},
+    ]  # fmt: skip
+    files = ("good.png", "missing.png", "cut.png", "turned.png")
+    content = {
+        "images": [
+            {"id": i + 1, "file_name": name, "height": 60, "width": 80}
+            for i, name in enumerate(files)
+        ],
+        "annotations": annotations,
+        "categories": [{"id": 5, "name": "cup"}, {"id": 9, "name": "crowd of cups"}],
+    }
+    path = tmp_path / "quirky.json"
+    path.write_text(json.dumps(content))
+    cv2.imwrite(str(tmp_path / "good.png"), picture)
+    cv2.imwrite(str(tmp_path / "turned.png"), np.rot90(picture))
+    (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:300])
+    name = f"quirky_{tmp_path.name}"
+    register_coco_instances(name, {}, str(path), str(tmp_path))
+    return name
+
+
+def run(*options):
+    return main(default_argument_parser().parse_args(["--config-file", TINY, *map(str, options)]))
+
+
+def test_quirks_of_coco_files_are_survived_and_reported(quirky, tmp_path, capfd):
+    results = run("--eval-only", "DATASETS.TEST", f"('{quirky}',)", "OUTPUT_DIR", tmp_path / "out")
+    assert set(results) == {"bbox", "segm"}
+    assert {"AP", "AP50", "APs", "AR@100"} <= set(results["segm"])
+    log = "".join(capfd.readouterr())
+    for message in (
+        r"missing.png: no such file",
+        r"cut.png: cannot be decoded",
+        r"turned.png: is 60 x 80, but its annotations say 80 x 60",
+        "3 images were skipped",
+    ):
+        assert message in log
+    truth = COCO(str(tmp_path / "quirky.json"))
+    found = truth.loadRes(
+        str(tmp_path / "out" / "inference" / quirky / "coco_instances_results.json")
+    )
+    assert {a["image_id"] for a in found.anns.values()} == {1}
+    assert {a["category_id"] for a in found.anns.values()} <= {5, 9}
+
+
+def test_training_zip_points_to_the_trainer(tmp_path):
+    with pytest.raises(ConfigError, match=r"META_ARCHITECTURE: Zip is training-free.*--eval-only"):
+        run("OUTPUT_DIR", tmp_path)
+
+
+def test_the_command_explains_mistakes_without_a_traceback(tmp_path):
+    command = [sys.executable, str(ROOT / "tools" / "train_net.py"), "--eval-only"]
+    command += [
+        "--config-file",
+        str(ROOT / "configs" / "COCO" / "zip_RN50_ViT-B-16_SAM-ViT-B.yaml"),
+    ]
+    command += ["MODEL.ZIP.SAM.WEIGHTS", "/none.pt", "OUTPUT_DIR", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2
+    assert "error: MODEL.ZIP.SAM.WEIGHTS: '/none.pt' is neither an existing file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_real_photographs(photographs, tmp_path):
+    """Three of the real photographs; the whole set takes a minute (README)."""
+    content = json.loads((photographs / "annotations" / "instances_val2017.json").read_text())
+    content["images"] = content["images"][:3]
+    kept = {image["id"] for image in content["images"]}
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] in kept]
+    (tmp_path / "three.json").write_text(json.dumps(content))
+    register_coco_instances(
+        "three_photographs", {}, str(tmp_path / "three.json"), str(photographs / "val2017")
+    )
+    results = run("--eval-only", "DATASETS.TEST", "('three_photographs',)", "OUTPUT_DIR", tmp_path)
+    assert results["bbox"]["AP"] >= 0
+    found = COCO(str(tmp_path / "three.json")).loadRes(
+        str(tmp_path / "inference" / "three_photographs" / "coco_instances_results.json")
+    )
+    assert found.anns

@@ -1,0 +1,58 @@
+#!/usr/bin/env python
+"""Which stage of Zip loses which objects: numbers, a plot and pictures.
+
+tools/loss_analysis.py --config-file configs/ZipWorld/zip_embedded.yaml --output output/losses
+"""
+
+import argparse
+from pathlib import Path
+
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.modeling import build_model
+from detectron2.utils.logger import setup_logger
+
+from zipseg.build import discovery_settings
+from zipseg.commands import load_config, run_or_explain
+from zipseg.data.images import read_image
+from zipseg.data.loader import build_image_loader
+from zipseg.data.zipworld import register_zipworld
+from zipseg.evaluation.columns import GroundTruth, load_json
+from zipseg.evaluation.loss_report import write_loss_report
+from zipseg.evaluation.losses import find_losses, largest_causes
+from zipseg.evaluation.stage_records import load_records
+from zipseg.recording import record_stages
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config-file", required=True, help="a config of Zip's")
+    parser.add_argument("--output", type=Path, required=True, help="folder for records and report")
+    parser.add_argument(
+        "--reuse", action="store_true", help="analyse the records that are there, run nothing"
+    )
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE pairs for the config")
+    options = parser.parse_args(arguments)
+    setup_logger(name="zipseg")
+    with run_or_explain():
+        register_zipworld()
+        cfg = load_config(options.config_file, options.opts)
+        dataset, records = cfg.DATASETS.TEST[0], options.output / "records"
+        paths = {entry["image_id"]: entry["file_name"] for entry in DatasetCatalog.get(dataset)}
+        if not options.reuse:
+            model = build_model(cfg).eval()
+            record_stages(model, build_image_loader(cfg, dataset), discovery_settings(cfg), records)
+        annotations = MetadataCatalog.get(dataset).json_file
+        truth = GroundTruth.from_coco(load_json(annotations), annotations)
+        fates = find_losses(truth, load_records(records))
+        summary = write_loss_report(
+            options.output, fates, truth, records, lambda image: read_image(paths[image], "RGB")
+        )
+        print(f"{len(fates)} objects, {summary['all']['found']:.1f} % found; lost most at:")
+        for cause in largest_causes(summary):
+            print(f"  {cause}: {summary['all'][cause]:.1f} %")
+
+
+if __name__ == "__main__":
+    main()
