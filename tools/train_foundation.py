@@ -38,6 +38,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--checkpoint-every", type=int, default=100, help="steps")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop for now after")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--further", action="store_true", help="start from the shipped weights of the part"
+    )
     parser.add_argument("--threads", type=int, default=1, help="or, for scenes, processes")
     parser.add_argument(
         "--export",
@@ -65,6 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.seed,
         options.batch,
         options.size,
+        options.further,
     )
     try:
         if options.part == "scenes":

@@ -12,7 +12,7 @@ from zipseg.foundation.monitors import (
     surgery_iou,
 )
 from zipseg.foundation.scenes import SceneBank
-from zipseg.foundation.towers import encode_image, input_size
+from zipseg.foundation.towers import encode_image, hide_patches, input_size
 from zipseg.models.clip_surgery import ClipSurgery
 
 
@@ -95,3 +95,13 @@ def test_clip_task_is_deterministic_and_learns_from_all_sizes(part, size, scenes
     assert task.loss(5, 0.0).item() == same.loss(5, 0.0).item()
     task.loss(5, 0.9).backward()
     assert all(p.grad is not None for p in task.model.parameters())
+
+
+def test_hidden_patches_are_left_out_of_training_alone(vit_clip):
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    whole = encode_image(vit_clip.eval(), images)
+    hide_patches(vit_clip.visual, 0.5)
+    torch.testing.assert_close(encode_image(vit_clip, images), whole)
+    tokens = vit_clip.train().visual.patch_dropout(torch.randn(2, 1 + 16, 8))
+    assert tokens.shape == (2, 1 + 8, 8)
+    vit_clip.eval()

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from tools.train_foundation import main
 
+from zipseg.embedded.loading import read_weights
 from zipseg.embedded.packing import TOKEN_IDS, unpack
 
 ROOT = Path(__file__).parents[2]
@@ -82,3 +83,22 @@ def test_export_without_a_checkpoint_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("zipseg.foundation.scenes._CHUNK", 2)
     assert main(arguments("sam", tmp_path, "--export", str(tmp_path))) == 1
     assert "train first" in capsys.readouterr().err
+
+
+def test_further_training_starts_from_the_shipped_weights(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("zipseg.foundation.scenes._CHUNK", 8)
+    monkeypatch.setattr("zipseg.models.clip_text.DEFAULT_TEMPLATES", ("a photo of a {}.",))
+    further = ("--further", "--minutes", "0")
+    assert main(arguments("sam", tmp_path, *further)) == 0
+    trained = torch.load(tmp_path / "sam/checkpoint.pt", weights_only=True)["model"]
+    shipped = unpack(read_weights("zipworld-sam"))
+    name = "mask_decoder.iou_token.weight"
+    torch.testing.assert_close(trained[name], shipped[name], atol=1e-3, rtol=0)
+    assert main(arguments("sam", tmp_path, *further, "--export", str(tmp_path / "out"))) == 0
+    before = next(
+        line
+        for line in (tmp_path / "out/zipworld-sam.md").read_text().splitlines()
+        if line.startswith("- **Before:** ")
+    )
+    assert "minutes of one CPU core" in before
+    assert "--part sam" in before

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..data.zipworld import CATEGORY_NAMES, UNSEEN_NAMES, Scene
-from ..data.zipworld.captions import caption
+from ..data.zipworld.captions import MOST_COUNTED, caption, counted
 from ..models.clip_text import DEFAULT_TEMPLATES
 
 SEEN_NAMES = tuple(name for name in CATEGORY_NAMES if name not in UNSEEN_NAMES)
@@ -42,11 +42,12 @@ def caption_batch(category: np.ndarray, longs: int, rng: np.random.Generator) ->
     """Captions for a batch of scenes.
 
     They are every seen name and every single word of the names ("red", "star"), which shows the
-    text tower what a name is made of, each in a random template of the prompt ensemble; captions
+    text tower what a name is made of, and numbers of a name ("three red stars"), for which touching
+    objects have to be told apart, each in a random template of the prompt ensemble; captions
     of all that some of the scenes hold; and a template without a name, which is true of every
-    scene. A caption is true of each scene that holds all names it speaks of, so captions of equal
-    content are never each other's negatives. Unseen names occur in no caption, not even in false
-    ones.
+    scene. A caption is true of each scene that holds all names it speaks of, one with a number of
+    each scene that holds just as many, so captions of equal content are never each other's
+    negatives. Unseen names occur in no caption, not even in false ones.
 
     Args:
         category: int8 [B, M] categories of the objects, padded by -1.
@@ -60,14 +61,30 @@ def caption_batch(category: np.ndarray, longs: int, rng: np.random.Generator) ->
     )
     lists = ~(present[None, :longs] & ~present[:, None]).any(2)
     always = np.ones((len(present), 1), bool)
-    short = [*SEEN_NAMES, *WORDS, ""]
+    numbers = _numbers(category[longs : 2 * longs], rng)
+    short = [*SEEN_NAMES, *WORDS, "", *(counted(CATEGORY_NAMES[c], n) for c, n in numbers)]
     templates = rng.integers(0, len(DEFAULT_TEMPLATES), len(short))
     text = [
         DEFAULT_TEMPLATES[t].replace("{}", name) for t, name in zip(templates, short, strict=True)
     ]
     text += [_tell(row[row >= 0], rng) for row in category[:longs]]
-    true = torch.from_numpy(np.concatenate([names, has_word, always, lists], 1))
+    exact = [(category == c).sum(1) == n for c, n in numbers]
+    exact = np.array(exact, bool).reshape(len(numbers), len(present)).T
+    true = torch.from_numpy(np.concatenate([names, has_word, always, exact, lists], 1))
     return Captions(text, true, len(short))
+
+
+def _numbers(category: np.ndarray, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Category and number: for each scene one that is true, and one that is off by one; never the
+    number one, which some templates have for any number ("a photo of one {}")."""
+    pairs = {}
+    for row in category:
+        held = row[row >= 0]
+        chosen = int(rng.choice(held))
+        number = int((held == chosen).sum())
+        off = number + (1 if number == 1 or rng.integers(2) else -1)
+        pairs |= {(chosen, number): None, (chosen, off): None}
+    return [pair for pair in pairs if 1 < pair[1] <= MOST_COUNTED]
 
 
 def _tell(categories: np.ndarray, rng: np.random.Generator) -> str:
@@ -93,6 +110,7 @@ class Vocabulary:
         for index in map(CATEGORY_NAMES.index, SEEN_NAMES):
             texts += [_tell(np.full(1 + n % 14, index), rng) for n in range(56)]
         texts += [_tell(rng.permutation(len(CATEGORY_NAMES))[:3], rng) for _ in range(200)]
+        texts += [counted(SEEN_NAMES[0], n) for n in range(2, MOST_COUNTED + 1)]
         self.ids = torch.unique(tokenizer(texts))
 
     def __call__(self, texts: list[str]) -> Tensor:

@@ -27,7 +27,8 @@ def export(
         name: the shipped name, one of ``embedded.architectures.PARTS``' values.
         folder: where to.
         facts: what the card reports: "title", "recipe", "command", "seed", "steps",
-            "cpu_minutes", "scenes" (how many of each split) and "metrics" (a dict).
+            "cpu_minutes", "scenes" (how many of each split), "metrics" (a dict) and "before"
+            (how the weights that it started from were trained, or "").
         token_ids: the tokenizer's ids of the rows of the model's token embedding.
 
     Returns:
@@ -52,13 +53,14 @@ def card(name: str, facts: dict, parameters: int, size: int) -> str:
         f"{count} scenes of `{split}` (seeds {SPLITS[split][0]} to {SPLITS[split][count - 1]})"
         for split, count in facts["scenes"].items()
     )
+    before = f"- **Before:** {facts['before']}\n" if facts["before"] else ""
     metrics = "\n".join(f"| {metric} | {value:.4f} |" for metric, value in facts["metrics"].items())
     return f"""# {name}
 
 {facts["title"]}, {parameters / 1e6:.2f} million parameters, {size / 1e6:.1f} MB in half precision.
 
 - **Data:** {scenes}; no scene of an evaluation split, no unseen name.
-- **Training:** {facts["recipe"]}
+{before}- **Training:** {facts["recipe"]}
 - **Cost:** {facts["steps"]} steps, {facts["cpu_minutes"]:.0f} minutes of one CPU core.
 - **Seed:** {facts["seed"]}
 - **Command:** {facts["command"]}

@@ -7,9 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..data.zipworld import SPLITS
-from ..embedded.architectures import PARTS
-from ..embedded.packing import pack, unpack
+from ..embedded.architectures import FOLDER, PARTS, build_tokenizer
+from ..embedded.loading import read_weights
+from ..embedded.packing import TOKENS, pack, unpack
 from ..errors import ZipSegError
+from ..files import write_atomically
 from .clip_training import RECIPES, ClipTask, Phase
 from .export import export
 from .loop import Schedule, Task, evaluate, load_checkpoint, train
@@ -18,6 +20,8 @@ from .scenes import SceneBank
 
 # Scenes of all 36 names for the model cards; these seeds are in no split.
 FRESH_SEEDS = range(6_000_000, 6_000_400)
+
+_BEFORE = "before.md"  # the card of the weights that a further training started from
 
 
 class Plan(NamedTuple):
@@ -47,6 +51,7 @@ class Run(NamedTuple):
         seed: decides weights and batches.
         batch: scenes a step; None for the shipped choice.
         size: pixels of the input, from the first step on; None for the shipped choice.
+        further: start from the shipped weights, without the first lessons.
     """
 
     part: str
@@ -57,6 +62,7 @@ class Run(NamedTuple):
     seed: int = 0
     batch: int | None = None
     size: int | None = None
+    further: bool = False
 
     def task(self, held_out: range = SPLITS["zipworld_pretrain_val"]) -> Task:
         """The model with its scenes; those that are missing are rendered when they are needed."""
@@ -65,6 +71,8 @@ class Run(NamedTuple):
         scenes = SceneBank(self.scenes_root, SPLITS["zipworld_pretrain"][: self.scenes])
         sam = self.part == "sam"
         recipe = SamRecipe() if sam else RECIPES[self.part]
+        if self.further and not sam:
+            recipe = recipe._replace(phases=recipe.further)
         if self.batch:
             recipe = recipe._replace(batch=self.batch)
         if self.size:
@@ -91,7 +99,24 @@ def planned(part: str, steps: int | None = None, **others: float) -> Schedule:
 
 def pretrain(run: Run, schedule: Schedule) -> bool:
     """Train a part, from its checkpoint if it has one; returns and raises as ``loop.train``."""
-    return train(run.task(), schedule, run.seed, run.output)
+    task = run.task()
+    if run.further and not (run.output / "checkpoint.pt").exists():
+        name = PARTS[run.part]
+        start_from_shipped(task, name)
+        card = (FOLDER / f"{name}.md").read_text()
+        write_atomically(run.output / _BEFORE, card.encode())
+    return train(task, schedule, run.seed, run.output)
+
+
+def start_from_shipped(task: Task, name: str) -> None:
+    """Puts the shipped weights of ``name`` into the model of a task, in place."""
+    if task.token_ids is None:
+        state = unpack(read_weights(name))
+    else:
+        packed = read_weights(name)
+        state = unpack(packed, build_tokenizer(name).vocab_size)
+        state[TOKENS] = state[TOKENS][task.token_ids]
+    task.model.load_state_dict(state)
 
 
 def ship(run: Run, folder: Path) -> Path:
@@ -116,6 +141,7 @@ def ship(run: Run, folder: Path) -> Path:
         "title": PLANS[run.part].title,
         "recipe": task.description,
         "command": _commands(run, records),
+        "before": _before(run.output / _BEFORE),
         "scenes": run.scenes_used(),
         "seed": run.seed,
         "steps": steps,
@@ -128,6 +154,7 @@ def ship(run: Run, folder: Path) -> Path:
 def _commands(run: Run, records: list[dict]) -> str:
     """The command line, or all of them if the length of the schedule was changed on the way."""
     command = f"python tools/train_foundation.py --part {run.part} --output {run.output}"
+    command += " --further" * run.further
     starts = [record for record in records if "from" in record]
     parts = []
     for number, start in enumerate(starts):
@@ -135,6 +162,15 @@ def _commands(run: Run, records: list[dict]) -> str:
             since = f", from step {start['from']} on" if start["from"] else ""
             parts.append(f"`{command} --steps {start['steps']}`{since}")
     return "; ".join(parts)
+
+
+def _before(card: Path) -> str:
+    """Cost and commands of the weights that a training started from; "" if from nothing."""
+    if not card.exists():
+        return ""
+    wanted = ("- **Before:** ", "- **Cost:** ", "- **Command:** ")
+    lines = [line for line in card.read_text().splitlines() if line.startswith(wanted)]
+    return " ".join(line.split("** ", 1)[1] for line in lines)
 
 
 def _cpu_seconds(records: list[dict]) -> float:

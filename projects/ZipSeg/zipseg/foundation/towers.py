@@ -1,5 +1,6 @@
 """A CLIP's image tower at any input size."""
 
+from open_clip.transformer import PatchDropout
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -10,6 +11,13 @@ def input_size(model: nn.Module) -> int:
     """Side in pixels of the input that a CLIP's image tower was made for."""
     size = model.visual.image_size
     return size if isinstance(size, int) else size[0]
+
+
+def hide_patches(visual: nn.Module, share: float) -> None:
+    """Let each training step leave out a share (0..1, random) of a ViT's patches; a ResNet has
+    none and stays as it is."""
+    if hasattr(visual, "patch_dropout"):
+        visual.patch_dropout = PatchDropout(share)
 
 
 def encode_image(model: nn.Module, images: Tensor) -> Tensor:

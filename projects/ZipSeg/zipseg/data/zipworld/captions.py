@@ -9,6 +9,7 @@ from .scene import Scene
 from .splits import CATEGORY_NAMES
 
 _NUMBERS = ("a", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+MOST_COUNTED = len(_NUMBERS)
 _FRAMES = (
     "{}", "{}", "a photo of {}.", "a picture of {}.", "an image with {}.", "a scene with {}.",
     "there are {} in the scene.", "this is {}.", "{} on uneven ground.",
@@ -16,13 +17,20 @@ _FRAMES = (
 _LINKS = (" and ", " and ", " next to ", " with ", ", ", " beside ")
 
 
+def counted(name: str, count: int) -> str:
+    """Such as "a red star" or "three red stars", for 1 to ``MOST_COUNTED``."""
+    return f"a {name}" if count == 1 else f"{_NUMBERS[count - 1]} {_plural(name)}"
+
+
+def _plural(name: str) -> str:
+    return f"{name}es" if name.endswith("cross") else f"{name}s"
+
+
 def _counted(rng: np.random.Generator, name: str, count: int) -> str:
     """Such as "a red star", "two red stars", or now and then "some red stars"."""
-    if count == 1:
-        return f"a {name}"
-    plural = f"{name}es" if name.endswith("cross") else f"{name}s"
-    vague = count > len(_NUMBERS) or rng.integers(0, 4) == 0
-    return f"{('several', 'some')[rng.integers(0, 2)] if vague else _NUMBERS[count - 1]} {plural}"
+    if count > MOST_COUNTED or (count > 1 and rng.integers(0, 4) == 0):
+        return f"{('several', 'some')[rng.integers(0, 2)]} {_plural(name)}"
+    return counted(name, count)
 
 
 def caption(scene: Scene, rng: np.random.Generator, templates: Sequence[str] = ()) -> str:
