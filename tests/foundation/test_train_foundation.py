@@ -88,7 +88,7 @@ def test_export_without_a_checkpoint_says_so(tmp_path, monkeypatch, capsys):
 def test_further_training_starts_from_the_shipped_weights(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("zipseg.foundation.scenes._CHUNK", 8)
     monkeypatch.setattr("zipseg.models.clip_text.DEFAULT_TEMPLATES", ("a photo of a {}.",))
-    further = ("--further", "--minutes", "0")
+    further = ("--further", "--minutes", "0", "--size", "256")
     assert main(arguments("sam", tmp_path, *further)) == 0
     trained = torch.load(tmp_path / "sam/checkpoint.pt", weights_only=True)["model"]
     shipped = unpack(read_weights("zipworld-sam"))

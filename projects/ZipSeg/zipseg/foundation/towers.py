@@ -17,7 +17,7 @@ def hide_patches(visual: nn.Module, share: float) -> None:
     """Let each training step leave out a share (0..1, random) of a ViT's patches; a ResNet has
     none and stays as it is."""
     if hasattr(visual, "patch_dropout"):
-        visual.patch_dropout = PatchDropout(share)
+        visual.patch_dropout = PatchDropout(share).train(visual.training)
 
 
 def encode_image(model: nn.Module, images: Tensor) -> Tensor:
