@@ -1,7 +1,6 @@
 """Where the time of a forward pass goes, stage by stage."""
 
 import contextlib
-import resource
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import torch
 
 from ..data.zipworld import render_scene
 from ..zip import Zip
+from .memory import peak_mib
 
 NETWORKS = ("semantic CLIP", "boundary CLIP", "SAM encoder", "SAM prompts", "SAM decoder")
 
@@ -39,7 +39,7 @@ def forward_benchmark(model: Zip, image: np.ndarray, repeats: int = 1) -> dict:
         "total_s": total / repeats,
         "objects": len(trace.objects.box),
         "non_network_fraction": 1 - networks / total,
-        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "peak_gib": peak_mib() / 1024,
     }
 
 

@@ -1,7 +1,6 @@
 """The labelling run: memory over the number of images, ranks against threads, and its overhead."""
 
 import multiprocessing
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +22,7 @@ from ..labeling.provenance import describe
 from ..labeling.runner import Rules, label_source
 from ..labeling.sources import folder_source, use_vocabulary
 from .forward import NETWORKS, stopwatch
+from .memory import peak_mib
 
 
 def memory_benchmark(counts: tuple[int, int] = (1000, 20000)) -> dict:
@@ -33,7 +33,7 @@ def memory_benchmark(counts: tuple[int, int] = (1000, 20000)) -> dict:
     """
     fresh = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, fresh.Pool(1, maxtasksperchild=1) as pool:
-        mib = pool.map(_peak_mib, [(folder, count) for count in counts], chunksize=1)
+        mib = pool.map(_run_over_squares, [(folder, count) for count in counts], chunksize=1)
     return {"mib": dict(zip(map(str, counts), mib, strict=True)), "growth": mib[1] / mib[0]}
 
 
@@ -115,7 +115,7 @@ class _OneBox(nn.Module):
         return [{"instances": result} for _ in batched_inputs]
 
 
-def _peak_mib(arguments: tuple[str, int]) -> float:
+def _run_over_squares(arguments: tuple[str, int]) -> float:
     folder, count = arguments
     images, output = Path(folder) / f"images{count}", Path(folder) / f"out{count}"
     images.mkdir()
@@ -130,7 +130,7 @@ def _peak_mib(arguments: tuple[str, int]) -> float:
     labeler = Labeler(cfg, model, source.categories)
     label_source(labeler, source, provenance, output, Rules(), quiet=True)
     assert read_summary(output)["images"] == count
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_mib()
 
 
 def _run(job: LabelJob, ranks: int) -> None:

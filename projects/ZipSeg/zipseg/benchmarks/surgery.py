@@ -1,13 +1,13 @@
 """CLIP Surgery's similarity for many names against the published 4-D form."""
 
 import multiprocessing
-import resource
 import time
 
 import torch
 from torch import Tensor
 
 from ..stages.activation import similarity_among_names
+from .memory import peak_mib
 
 
 def surgery_benchmark(names: int = 1203, tokens: int = 1025, channels: int = 512) -> dict:
@@ -15,7 +15,8 @@ def surgery_benchmark(names: int = 1203, tokens: int = 1025, channels: int = 512
 
     Returns:
         ``plain_s``, ``fast_s``, ``plain_mib``, ``fast_mib``, ``speedup``, ``memory_fraction`` and
-        ``max_difference`` of the results.
+        ``max_difference`` of the results. ``memory_fraction`` is None for sizes so small that the
+        plain form needs less than the process has held before.
     """
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         jobs = [(form, names, tokens, channels) for form in ("plain", "fast")]
@@ -26,7 +27,7 @@ def surgery_benchmark(names: int = 1203, tokens: int = 1025, channels: int = 512
         "plain_mib": plain["mib"],
         "fast_mib": fast["mib"],
         "speedup": plain["seconds"] / fast["seconds"],
-        "memory_fraction": fast["mib"] / plain["mib"],
+        "memory_fraction": fast["mib"] / plain["mib"] if plain["mib"] else None,
         "max_difference": float(abs(plain["result"] - fast["result"]).max()),
     }
 
@@ -49,15 +50,11 @@ def _measure(form: str, names: int, tokens: int, channels: int) -> dict:
     )
     similarity = {"plain": plain_similarity, "fast": similarity_among_names}[form]
     similarity(image, patch[:8], text[:8])
-    before = _peak_mib()
+    before = peak_mib()
     seconds = []
     for _ in range(2 if form == "plain" else 20):
         start = time.perf_counter()
         result = similarity(image, patch, text)
         seconds.append(time.perf_counter() - start)
     # Not as a tensor: those travel as open files, which end with the process.
-    return {"seconds": min(seconds), "mib": _peak_mib() - before, "result": result.numpy()}
-
-
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": min(seconds), "mib": peak_mib() - before, "result": result.numpy()}
