@@ -38,8 +38,8 @@ OBJECTS = {
     "smeared": square(0, 40, 16),
     "outvoted": square(20, 40, 16),
 }
-EXPECTED = (FOUND, "naming", "activation", "clustering", "merged", "merged", "split", "missed", "spread",
-            "masks", "scoring")  # fmt: skip
+EXPECTED = (FOUND, "naming", "activation", "clustering", "merged", "merged", "split", "missed",
+            "spread", "masks", "scoring")  # fmt: skip
 NAMES = tuple(name.strip() for name in OBJECTS)
 
 

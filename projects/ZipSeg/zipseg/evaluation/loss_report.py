@@ -66,9 +66,9 @@ def _table(summary: Mapping[str, Mapping[str, float]]) -> str:
         lines.append(f"| {group} | {shares['objects']} | " + " | ".join(cells) + " |")
     lines += [
         "",
-        "Every annotated object, crowds aside, has one fate, judged from the end of the method: found,"
-        " lost at scoring, lost at the masks; without a right prompt, the first stage that made one "
-        "impossible. False positives are no loss here.",
+        "Every annotated object, crowds aside, has one fate, judged from the end of the method: "
+        "found, lost at scoring, lost at the masks; without a right prompt, the first stage that "
+        "made one impossible. False positives are no loss here.",
         "",
         *(f"- {fate}: {meaning}" for fate, meaning in MEANINGS.items()),
     ]
