@@ -73,10 +73,20 @@ def test_channel_order_follows_the_config(model, picture):
     assert torch.equal(one["instances"].scores, two["instances"].scores)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 300), (500, 3)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 2000), (2000, 1), (500, 3)])
 def test_odd_sizes(model, size):
     image = torch.randint(0, 255, (3, *size), generator=torch.Generator().manual_seed(0))
     assert model([{"image": image.to(torch.uint8)}])[0]["instances"].image_size == size
+
+
+def test_autocast_reduces_the_networks_and_not_the_stages(picture):
+    model = build_model(config("MODEL.ZIP.AUTOCAST", True)).eval()
+    (trace,) = model.trace([entry(picture)])
+    stages = (trace.present.score, trace.activation.similarity, trace.features, trace.masks.iou)
+    assert {tensor.dtype for tensor in stages} == {torch.float32}
+    tokens = model._tokens([entry(picture)["image"]], model.semantic_size)
+    (expected,) = model._classify([entry(picture)["image"]], tokens)
+    assert torch.equal(trace.present.score, expected.score)
 
 
 def test_no_images_no_output(model):
@@ -115,6 +125,16 @@ def test_names_come_from_the_test_data_sets_metadata():
     assert build_model(cfg).names == ("x", "y")
 
 
+def test_underscores_are_spoken_as_spaces():
+    cfgs = [
+        load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", [name]])
+        for name in ("traffic_light", "traffic light")
+    ]
+    written, spoken = (build_model(cfg) for cfg in cfgs)
+    assert written.names == ("traffic_light",)
+    assert torch.equal(written.text, spoken.text)
+
+
 def test_long_names_are_cut_with_a_warning(caplog):
     cfg = load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", ["cat", "very " * 90 + "long"]])
     build_model(cfg)
@@ -149,11 +169,25 @@ def test_unusable_names(names, message):
         ("NAMING.SCORE", "best", r"NAMING\.SCORE: 'best' is not one of: softmax"),
         ("ACTIVATION.NORM", "best", r"ACTIVATION\.NORM: 'best' is not one of"),
         ("SELECTION.BOUNDARY_RULE", "best", r"BOUNDARY_RULE: 'best' is not one of"),
+        ("CLUSTERING.K", 0, r"CLUSTERING\.K: 0 is less than 1"),
+        ("SAM.PROMPT_BATCH", 0, r"SAM\.PROMPT_BATCH: 0 is less than 1"),
+        ("BOUNDARY.INPUT_SIZE", 0, r"BOUNDARY\.INPUT_SIZE: 0 is less than 32"),
     ],
 )
 def test_unusable_keys_are_named(key, value, message):
     with pytest.raises(ConfigError, match=message):
         build_model(config(f"MODEL.ZIP.{key}", value))
+
+
+def test_other_channel_formats_are_refused():
+    with pytest.raises(ConfigError, match=r"INPUT\.FORMAT: 'L' is not one of: BGR, RGB"):
+        build_model(config("INPUT.FORMAT", "L"))
+
+
+def test_without_a_gpu_the_cpu_is_used(caplog, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert load_config(TINY, ["MODEL.DEVICE", "cuda"]).MODEL.DEVICE == "cpu"
+    assert "MODEL.DEVICE is cuda but there is no GPU" in caplog.text
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*/zip_*.yaml")), ids=lambda p: p.stem)

@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="zipworld_train")
     parser.add_argument("--images", type=int, default=60)
     parser.add_argument("--variants", required=True, help="YAML: name: [KEY, VALUE, ...]")
+    parser.add_argument("--only", nargs="+", metavar="VARIANT", help="default: all of them")
     parser.add_argument("--output", type=Path, required=True, help="a JSON file")
     args = parser.parse_args()
     setup_logger(name="zipseg")
@@ -42,7 +43,7 @@ def main() -> None:
     report = compare_variants(
         args.config_file,
         args.dataset,
-        read_variants(args.variants),
+        read_variants(args.variants, args.only),
         args.output,
         args.images,
         settings,

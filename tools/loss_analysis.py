@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--config-file", required=True, help="a config of Zip's")
     parser.add_argument("--output", type=Path, required=True, help="folder for records and report")
+    parser.add_argument("--images", type=int, help="only the first so many; default: all")
     parser.add_argument(
         "--reuse", action="store_true", help="analyse the records that are there, run nothing"
     )
@@ -42,7 +43,13 @@ def main(arguments: list[str] | None = None) -> None:
         paths = {entry["image_id"]: entry["file_name"] for entry in DatasetCatalog.get(dataset)}
         if not options.reuse:
             model = build_model(cfg).eval()
-            record_stages(model, build_image_loader(cfg, dataset), discovery_settings(cfg), records)
+            record_stages(
+                model,
+                build_image_loader(cfg, dataset),
+                discovery_settings(cfg),
+                records,
+                options.images,
+            )
         annotations = MetadataCatalog.get(dataset).json_file
         truth = GroundTruth.from_coco(load_json(annotations), annotations)
         fates = find_losses(truth, load_records(records))

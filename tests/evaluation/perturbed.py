@@ -3,6 +3,8 @@
 import numpy as np
 from pycocotools import mask as mask_utils
 
+from zipseg.evaluation.columns import to_rle
+
 NAMES = ("apple", "pear", "plum", "fig", "lime")
 
 
@@ -77,7 +79,8 @@ def as_lvis(dataset: dict, seed: int = 0) -> dict:
 
 
 def perturb(dataset: dict, seed: int = 0, *, crowded: int = 0) -> list[dict]:
-    """Results: of each object up to three jittered copies, some misnamed; scores with many ties.
+    """Results: of each object up to three jittered copies, some misnamed, some empty; scores with
+    many ties.
 
     Args:
         crowded: the first annotated image gets so many more detections.
@@ -109,7 +112,12 @@ def perturb(dataset: dict, seed: int = 0, *, crowded: int = 0) -> list[dict]:
 def _jittered(annotation: dict, height: int, width: int, rng: np.random.Generator) -> dict:
     box = np.array(annotation["bbox"]) * np.exp(rng.normal(0, 0.08, 4))
     x, y, w, h = box.tolist()
-    corners = [[x, y, x + w, y, x + w, y + 0.85 * h, x + 0.6 * w, y + h, x, y + h]]
-    rle = mask_utils.merge(mask_utils.frPyObjects(corners, height, width))
+    if rng.random() < 0.03:
+        rle = mask_utils.encode(np.zeros((height, width), dtype=np.uint8, order="F"))
+        counts = rle["counts"].decode()
+        return {"bbox": [x, y, 0, 0], "segmentation": {"size": rle["size"], "counts": counts}}
+    mask = mask_utils.decode(to_rle(annotation["segmentation"], height, width))
+    shift = (rng.normal(0, 0.06, 2) * annotation["bbox"][:1:-1]).round().astype(int)
+    rle = mask_utils.encode(np.asfortranarray(np.roll(mask, shift, (0, 1))))
     counts = rle["counts"].decode()
     return {"bbox": [x, y, w, h], "segmentation": {"size": rle["size"], "counts": counts}}

@@ -13,6 +13,8 @@ from tests.references.coco_evaluation import (
     pycocotools_metrics,
 )
 
+from zipseg.data.zipworld import CATEGORY_NAMES, scene_for
+from zipseg.data.zipworld.dataset import scene_annotations
 from zipseg.errors import ZipSegError
 from zipseg.evaluation.columns import Detections, GroundTruth
 from zipseg.evaluation.protocols import evaluate
@@ -36,10 +38,28 @@ def real(photographs):
     return json.loads((photographs / "annotations" / "instances_val2017.json").read_text())
 
 
+@pytest.fixture(scope="session")
+def zipworld():
+    """The first 30 scenes of zipworld_val, annotated as its file has them."""
+    images, annotations = [], []
+    for image in range(1, 31):
+        scene = scene_for("zipworld_val", image - 1)
+        height, width = scene.image.shape[:2]
+        images.append({"id": image, "file_name": "", "height": height, "width": width})
+        annotations += scene_annotations(scene, image, len(annotations) + 1)
+    categories = [{"id": i, "name": name} for i, name in enumerate(CATEGORY_NAMES, start=1)]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+@pytest.fixture(params=["small", "zipworld", "real"])
+def dataset(request):
+    """Made-up, ZipWorld's and real annotations; the last have crowds and polygons."""
+    return small_dataset(2) if request.param == "small" else request.getfixturevalue(request.param)
+
+
 @pytest.mark.parametrize("iou_type", IOU_TYPES)
 @pytest.mark.parametrize("crowded", [0, 130])
-def test_coco_is_pycocotools(iou_type, crowded):
-    dataset = small_dataset()
+def test_coco_is_pycocotools(dataset, iou_type, crowded):
     results = perturb(dataset, crowded=crowded)
     ours = evaluated("coco", dataset, results, iou_type)
     reference = pycocotools_metrics(dataset, results, iou_type)
@@ -48,12 +68,10 @@ def test_coco_is_pycocotools(iou_type, crowded):
 
 
 @pytest.mark.parametrize("iou_type", IOU_TYPES)
-def test_coco_is_pycocotools_on_real_annotations(real, iou_type):
-    results = perturb(real, seed=1, crowded=140)
-    ours = evaluated("coco", real, results, iou_type)
-    evaluation = pycocotools_evaluation(real, results, iou_type)
-    assert_same(ours.metrics, pycocotools_metrics(real, results, iou_type))
-    precision = evaluation.eval["precision"][:, :, :, 0, 2]
+def test_each_category_is_pycocotools(dataset, iou_type):
+    results = perturb(dataset, seed=1, crowded=140)
+    ours = evaluated("coco", dataset, results, iou_type)
+    precision = pycocotools_evaluation(dataset, results, iou_type).eval["precision"][..., 0, 2]
     reference = np.where(precision < 0, np.nan, precision).mean((0, 1)) * 100
     np.testing.assert_allclose(list(ours.per_category.values()), reference, **TOLERANCE)
 
@@ -70,9 +88,7 @@ def test_coco_is_pycocotools_whatever_the_detections(seed):
 
 
 @pytest.mark.parametrize("iou_type", IOU_TYPES)
-@pytest.mark.parametrize("which", ["small", "real"])
-def test_class_agnostic_is_pycocotools_without_categories(request, iou_type, which):
-    dataset = small_dataset() if which == "small" else request.getfixturevalue("real")
+def test_class_agnostic_is_pycocotools_without_categories(dataset, iou_type):
     results = perturb(dataset, crowded=1100)
     ours = evaluated("class_agnostic", dataset, results, iou_type).metrics
     evaluation = pycocotools_evaluation(dataset, results, iou_type, class_agnostic=True)
@@ -82,6 +98,7 @@ def test_class_agnostic_is_pycocotools_without_categories(request, iou_type, whi
     )
     reference = {
         "AP": precision[:, :, 0, 0, 2].mean(),
+        "AP75": precision[5, :, 0, 0, 2].mean(),
         "AP50": precision[0, :, 0, 0, 2].mean(),
         "APs": precision[:, :, 0, 1, 2].mean(),
         "AR@1": recall[:, 0, 0, 0].mean(),
@@ -95,9 +112,7 @@ def test_class_agnostic_is_pycocotools_without_categories(request, iou_type, whi
 
 
 @pytest.mark.parametrize("iou_type", IOU_TYPES)
-@pytest.mark.parametrize("which", ["small", "real"])
-def test_lvis_is_the_lvis_package(request, iou_type, which, tmp_path, monkeypatch):
-    dataset = small_dataset(2, images=40) if which == "small" else request.getfixturevalue("real")
+def test_lvis_is_the_lvis_package(dataset, iou_type, tmp_path, monkeypatch):
     dataset = as_lvis(dataset)
     results = perturb(dataset, crowded=350)
     ours = evaluated("lvis", dataset, results, iou_type).metrics

@@ -90,5 +90,7 @@ def test_an_unwritable_cache_is_only_a_warning(vit_clip, tokenizer, tmp_path, ca
 
 
 def test_names_beyond_the_context_are_found(vit_clip, tokenizer):
-    encoder = TextEncoder(vit_clip, tokenizer, "tiny", ["a {}"])
-    assert encoder.too_long(["cat", "very " * 100 + "long"]) == ["very " * 100 + "long"]
+    encoder = TextEncoder(vit_clip, tokenizer, "tiny", ["a {}", "a photo of the small {}"])
+    # 77 tokens hold a start, an end and, in the longer template, 70 words of a name.
+    fits, cut = " ".join(["very"] * 69), " ".join(["very"] * 71)
+    assert encoder.too_long(["cat", fits, cut]) == [cut]

@@ -4,6 +4,7 @@ import pytest
 import torch
 from segment_anything import SamPredictor
 
+from zipseg.models import sam as module
 from zipseg.models.sam import SamSegmenter
 from zipseg.stages.types import Objects
 
@@ -45,3 +46,39 @@ def test_images_without_objects_are_not_encoded(tiny_sam, picture, monkeypatch):
     calls.clear()
     segmenter([image], [nothing], [(60, 80)])
     assert calls == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 2)])
+def test_nothing_is_too_thin(tiny_sam, size):
+    image = torch.full((3, *size), 90, dtype=torch.uint8)
+    whole = torch.tensor([[0.0, 0, size[1], size[0]]])
+    objects = Objects(torch.zeros(1, dtype=torch.int64), whole, whole[:, 2:] / 2)
+    (masks,) = SamSegmenter(tiny_sam, use_points=True)([image], [objects], [size])
+    assert masks.mask.shape == (1, *size)
+    assert masks.iou.isfinite().all()
+
+
+def test_large_masks_are_enlarged_a_few_at_a_time(tiny_sam, picture, monkeypatch):
+    image = torch.as_tensor(picture).permute(2, 0, 1)
+    (at_once,) = SamSegmenter(tiny_sam)([image], [OBJECTS], [(300, 400)])
+    enlarged = []
+    enlarge = tiny_sam.postprocess_masks
+    monkeypatch.setattr(
+        tiny_sam, "postprocess_masks", lambda x, *size: enlarged.append(len(x)) or enlarge(x, *size)
+    )
+    monkeypatch.setattr(module, "PIXELS_AT_ONCE", 3 * 300 * 400)
+    (in_parts,) = SamSegmenter(tiny_sam)([image], [OBJECTS], [(300, 400)])
+    assert enlarged == [3, 1]
+    assert torch.equal(at_once.mask, in_parts.mask)
+
+
+def test_autocast_leaves_prompts_and_decoder_in_full_precision(tiny_sam, picture):
+    image = torch.as_tensor(picture).permute(2, 0, 1)
+    segmenter = SamSegmenter(tiny_sam, use_points=True)
+    with torch.autocast("cpu"):
+        (embedding,) = segmenter.embed([image])
+        reduced = segmenter.segment(embedding, OBJECTS, (60, 80))
+    full = segmenter.segment(embedding, OBJECTS, (60, 80))
+    assert not torch.equal(embedding.feature, segmenter.embed([image])[0].feature)
+    assert torch.equal(reduced.mask, full.mask)
+    assert torch.equal(reduced.iou, full.iou)

@@ -57,6 +57,10 @@ def test_a_folder_and_a_file_of_names(folder, tmp_path, capsys):
             ["{folder}", "--names", "cat"],
             r"MODEL.ZIP.SAM.WEIGHTS: 'sam_vit_b_01ec64.pth' is neither",
         ),
+        (
+            ["{folder}/broken.jpg", "none.jpg", "--names", "cat", "--config-file", TINY],
+            r"none of 2 images can be read; .*broken\.jpg: cannot be decoded",
+        ),
     ],
 )
 def test_mistakes_end_with_one_sentence(folder, arguments, message, monkeypatch):
@@ -64,6 +68,7 @@ def test_mistakes_end_with_one_sentence(folder, arguments, message, monkeypatch)
 
     given = [a.format(folder=folder) for a in arguments]
     monkeypatch.setattr(sys, "argv", ["predict.py", *given])
+    monkeypatch.chdir(folder.parent)
     with pytest.raises(Exception, match=message) as caught:
         tool.main()
     assert type(caught.value).__module__.startswith("zipseg.")

@@ -23,6 +23,17 @@ from .stages.scoring import to_instances
 
 logger = logging.getLogger(__name__)
 
+# The least that some keys of MODEL.ZIP may be; networks need some pixels.
+_LEAST = {
+    "SEMANTIC.INPUT_SIZE": 32,
+    "BOUNDARY.INPUT_SIZE": 32,
+    "BOUNDARY.MAX_SIZE": 32,
+    "SAM.PROMPT_BATCH": 1,
+    "NAMING.MAX_NAMES": 1,
+    "CLUSTERING.K": 1,
+    "CLUSTERING.MAX_ITERATIONS": 1,
+}
+
 
 class Stages(NamedTuple):
     """The stages with their constants filled in from the config."""
@@ -43,6 +54,7 @@ def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
         NamesError: an unusable list of names.
     """
     zip_ = cfg.MODEL.ZIP
+    _check_least(zip_)
     names = class_names(cfg)
     # SAM first: its path has to be set by hand, so mistakes show before anything is downloaded.
     sam = load_sam(zip_.SAM.TYPE, zip_.SAM.WEIGHTS, "MODEL.ZIP.SAM")
@@ -60,9 +72,16 @@ def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
         "semantic_size": zip_.SEMANTIC.INPUT_SIZE,
         "naming_size": zip_.NAMING.INPUT_SIZE,
         "boundary_size": (zip_.BOUNDARY.INPUT_SIZE, zip_.BOUNDARY.MAX_SIZE),
-        "input_format": cfg.INPUT.FORMAT,
+        "input_format": input_format(cfg),
         "autocast": zip_.AUTOCAST,
     }
+
+
+def input_format(cfg: CfgNode) -> str:
+    """``INPUT.FORMAT``; raises ConfigError unless it is "BGR" or "RGB"."""
+    if cfg.INPUT.FORMAT not in ("BGR", "RGB"):
+        raise ConfigError("INPUT.FORMAT", f"'{cfg.INPUT.FORMAT}' is not one of: BGR, RGB")
+    return cfg.INPUT.FORMAT
 
 
 def build_stages(cfg: CfgNode, semantic: Any) -> Stages:
@@ -78,7 +97,7 @@ def build_stages(cfg: CfgNode, semantic: Any) -> Stages:
             score_names,
             scale=semantic.logit_scale.exp().item(),
             bias=None if bias is None else bias.item(),
-            rule=_one_of(zip_.NAMING.SCORE, ("softmax", "sigmoid"), "NAMING.SCORE"),
+            rule=_one_of(zip_, "NAMING.SCORE", ("softmax", "sigmoid")),
         ),
         partial(
             choose_present,
@@ -88,10 +107,8 @@ def build_stages(cfg: CfgNode, semantic: Any) -> Stages:
         ),
         partial(
             name_similarity,
-            redundancy=_one_of(
-                zip_.ACTIVATION.REDUNDANCY, ("empty_text", "mean_name"), "ACTIVATION.REDUNDANCY"
-            ),
-            norm=_one_of(zip_.ACTIVATION.NORM, ("tokens", "channels"), "ACTIVATION.NORM"),
+            redundancy=_one_of(zip_, "ACTIVATION.REDUNDANCY", ("empty_text", "mean_name")),
+            norm=_one_of(zip_, "ACTIVATION.NORM", ("tokens", "channels")),
         ),
         partial(
             activate,
@@ -112,18 +129,14 @@ def discovery_settings(cfg: CfgNode) -> DiscoverySettings:
     """
     zip_ = cfg.MODEL.ZIP
     return DiscoverySettings(
-        method=_one_of(zip_.DISCOVERY.METHOD, ("clusters", "watershed"), "DISCOVERY.METHOD"),
+        method=_one_of(zip_, "DISCOVERY.METHOD", ("clusters", "watershed")),
         min_area=zip_.DISCOVERY.MIN_AREA,
         k=zip_.CLUSTERING.K,
-        centres=_one_of(zip_.CLUSTERING.CENTRES, ("grid", "semantic"), "CLUSTERING.CENTRES"),
+        centres=_one_of(zip_, "CLUSTERING.CENTRES", ("grid", "semantic")),
         max_iterations=zip_.CLUSTERING.MAX_ITERATIONS,
         rtol=zip_.CLUSTERING.RTOL,
         activation_share=zip_.SELECTION.ACTIVATION_SHARE,
-        boundary_rule=_one_of(
-            zip_.SELECTION.BOUNDARY_RULE,
-            ("box_area", "inscribed_radius"),
-            "SELECTION.BOUNDARY_RULE",
-        ),
+        boundary_rule=_one_of(zip_, "SELECTION.BOUNDARY_RULE", ("box_area", "inscribed_radius")),
         boundary_score=zip_.SELECTION.BOUNDARY_SCORE,
         min_radius=zip_.SELECTION.MIN_RADIUS,
         grow=zip_.REGROUPING.GROW,
@@ -176,15 +189,31 @@ def build_text(
     encoder = TextEncoder(
         clip, tokenizer, cfg.MODEL.ZIP.SEMANTIC.ARCH, text.TEMPLATES, text.CACHE_DIR
     )
-    cut = encoder.too_long(names)
+    # LVIS writes "traffic_light"; CLIP learned from sentences.
+    spoken = [name.replace("_", " ") for name in names]
+    cut = encoder.too_long(spoken)
     if cut:
         shown = ", ".join(f"'{name[:40]}...'" for name in cut[:3])
         logger.warning("%d names are longer than CLIP's context and are cut: %s", len(cut), shown)
-    embeddings = encoder.encode([*names, ""])
+    clip.to(cfg.MODEL.DEVICE)  # 1,203 names in 85 templates are 102,255 prompts
+    embeddings = encoder.encode([*spoken, ""])
+    clip.to("cpu")  # models are put together there
     return embeddings[:-1], embeddings[-1]
 
 
-def _one_of(value: str, allowed: tuple[str, ...], key: str) -> str:
+def _one_of(zip_: CfgNode, key: str, allowed: tuple[str, ...]) -> str:
+    value = _value(zip_, key)
     if value not in allowed:
         raise ConfigError(f"MODEL.ZIP.{key}", f"'{value}' is not one of: {', '.join(allowed)}")
     return value
+
+
+def _check_least(zip_: CfgNode) -> None:
+    for key, least in _LEAST.items():
+        if _value(zip_, key) < least:
+            raise ConfigError(f"MODEL.ZIP.{key}", f"{_value(zip_, key)} is less than {least}")
+
+
+def _value(zip_: CfgNode, key: str):
+    section, name = key.split(".")
+    return zip_[section][name]

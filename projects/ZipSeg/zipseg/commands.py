@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
 from detectron2.config import CfgNode, get_cfg
 
 from .config import add_zip_config
@@ -26,7 +27,8 @@ def run_or_explain() -> Iterator[None]:
 
 
 def load_config(config_file: str, options: list[str] = ()) -> CfgNode:
-    """A Detectron2 config with ZipSeg's keys, a file and KEY VALUE pairs merged in.
+    """A Detectron2 config with ZipSeg's keys, a file and KEY VALUE pairs merged in; on the CPU
+    where there is no GPU.
 
     Raises:
         ConfigError: no such file, or keys and values that do not fit.
@@ -42,4 +44,7 @@ def load_config(config_file: str, options: list[str] = ()) -> CfgNode:
     except Exception as error:  # yacs and yaml raise anything from KeyError to AssertionError
         where = config_file if not options else f"{config_file} {' '.join(options)}"
         raise ConfigError("--config-file", f"{where}: {error}") from error
+    if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
+        logger.warning("MODEL.DEVICE is %s but there is no GPU: using the CPU", cfg.MODEL.DEVICE)
+        cfg.MODEL.DEVICE = "cpu"
     return cfg

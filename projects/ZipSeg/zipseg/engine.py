@@ -15,11 +15,12 @@ from .data.zipworld import register_zipworld
 from .errors import ConfigError
 from .evaluation import build_evaluators
 
-TRAINING_FREE = "Zip"
+TRAINING_FREE = ("Zip", "SamAlone")
 
 
 class Trainer(DefaultTrainer):
-    """Detectron2's trainer with ZipSeg's evaluators and, for Zip, whole images to look at."""
+    """Detectron2's trainer with ZipSeg's evaluators and, for what needs no training, whole
+    images to look at."""
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluators:
@@ -27,7 +28,7 @@ class Trainer(DefaultTrainer):
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str):
-        if cfg.MODEL.META_ARCHITECTURE == TRAINING_FREE:
+        if cfg.MODEL.META_ARCHITECTURE in TRAINING_FREE:
             return build_image_loader(cfg, dataset_name)
         return super().build_test_loader(cfg, dataset_name)
 
@@ -36,15 +37,16 @@ def main(args) -> Mapping[str, Mapping[str, float]]:
     """Evaluates or trains as Detectron2's standard arguments ask.
 
     Raises:
-        ConfigError: training asked of Zip; an unusable config.
+        ConfigError: training asked of what is training-free; an unusable config.
     """
     register_zipworld()
     cfg = load_config(args.config_file, args.opts)
-    if not args.eval_only and cfg.MODEL.META_ARCHITECTURE == TRAINING_FREE:
+    training_free = cfg.MODEL.META_ARCHITECTURE in TRAINING_FREE
+    if training_free and not args.eval_only:
         raise ConfigError(
             "MODEL.META_ARCHITECTURE",
-            "Zip is training-free; evaluate it with --eval-only, or train a detector on its "
-            "pseudo-labels (configs/SelfTraining)",
+            f"{cfg.MODEL.META_ARCHITECTURE} is training-free; evaluate it with --eval-only, or "
+            "train a detector on its pseudo-labels (tools/generate_pseudo_labels.py)",
         )
     cfg.freeze()
     default_setup(cfg, args)
@@ -54,7 +56,7 @@ def main(args) -> Mapping[str, Mapping[str, float]]:
         trainer.resume_or_load(resume=args.resume)
         return trainer.train()
     model = Trainer.build_model(cfg)
-    if cfg.MODEL.META_ARCHITECTURE != TRAINING_FREE:
+    if not training_free:
         DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR).resume_or_load(
             cfg.MODEL.WEIGHTS, resume=args.resume
         )

@@ -71,6 +71,9 @@ def predict_files(
 
     Args:
         overlay_score: instances below are not drawn.
+
+    Raises:
+        ImageError: none of the images can be read.
     """
     names = predictor.model.names
     metadata = Metadata(thing_classes=list(names))
@@ -99,6 +102,9 @@ def predict_files(
         cv2.imwrite(
             str(output / "overlays" / f"{image_id:06d}_{path.stem}.jpg"), drawing[:, :, ::-1]
         )
+    if failures and not images:
+        first = next(iter(failures.values()))
+        raise ImageError(f"none of {len(failures)} images can be read; the first: {first}")
     results = output / "predictions.json"
     write_json(
         results,

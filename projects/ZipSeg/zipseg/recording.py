@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,24 @@ logger = logging.getLogger(__name__)
 
 
 def record_stages(
-    model: Zip, inputs: Iterable[list[dict]], settings: DiscoverySettings, folder: str | Path
+    model: Zip,
+    inputs: Collection[list[dict]],
+    settings: DiscoverySettings,
+    folder: str | Path,
+    limit: int | None = None,
 ) -> int:
     """Run Zip over batches of Detectron2's inputs and save a record of every image.
 
     Args:
         settings: of the model's discovery.
+        limit: how many batches at most; None for all.
 
     Returns:
         the number of images.
     """
     count = 0
-    for batch in tqdm(inputs, desc="recording", unit="batch"):
+    total = min(limit or len(inputs), len(inputs))
+    for batch in tqdm(islice(inputs, limit), desc="recording", unit="batch", total=total):
         for entry, trace in zip(batch, model.trace(batch), strict=True):
             save_record(folder, stage_record(trace, entry, model.names, settings))
             count += 1
@@ -54,6 +61,8 @@ def stage_record(
         int(entry["image_id"]),
         called[trace.present.category.cpu().numpy()],
         trace.activation.active.cpu().numpy(),
+        # A basin is a part of what is activated, so less than half can never have an IoU of 0.5.
+        settings.activation_share if settings.method == "clusters" else 0.5,
         _pieces(trace, settings).astype(np.int32),
         trace.objects.category.cpu().numpy(),
         trace.objects.box.cpu().numpy() * scale,

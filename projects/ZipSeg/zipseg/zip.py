@@ -49,7 +49,7 @@ class Zip(nn.Module):
         naming_size: the same for a pass of its own for naming; 0 uses the Surgery pass.
         boundary_size: (short side, limit of the long side) of the ResNet's input, pixels.
         input_format: "BGR" or "RGB", the channels of the input images.
-        autocast: run in reduced precision.
+        autocast: run the networks in reduced precision; the stages are always in full.
     """
 
     @configurable
@@ -105,19 +105,17 @@ class Zip(nn.Module):
                 "Zip is training-free: call .eval() first. To learn from its output, write "
                 "pseudo-labels and train a detector on them with tools/train_net.py."
             )
-        with torch.autocast(self.device.type, enabled=self.autocast):
-            images = [to_rgb(x["image"].to(self.device), self.input_format) for x in batched_inputs]
-            tokens = self._tokens(images, self.semantic_size)
-            presents = self._classify(images, tokens)
-            features = [self._boundary_features(image) for image in images]
-            activations = [
-                self._activate(*each)
-                for each in zip(images, tokens, presents, features, strict=True)
-            ]
-            objects = [
-                self._discover(*each) for each in zip(images, features, activations, strict=True)
-            ]
-            masks = self.segmenter(images, objects, [_output_size(x) for x in batched_inputs])
+        images = [to_rgb(x["image"].to(self.device), self.input_format) for x in batched_inputs]
+        tokens = self._tokens(images, self.semantic_size)
+        presents = self._classify(images, tokens)
+        features = [self._boundary_features(image) for image in images]
+        activations = [
+            self._activate(*each) for each in zip(images, tokens, presents, features, strict=True)
+        ]
+        objects = [
+            self._discover(*each) for each in zip(images, features, activations, strict=True)
+        ]
+        masks = self._segment(images, objects, [_output_size(x) for x in batched_inputs])
         instances = map(self.stages.to_instances, objects, masks, presents)
         return [
             Trace(*each)
@@ -128,7 +126,8 @@ class Zip(nn.Module):
         if not images:
             return []
         batch = torch.stack([resize_square(image, size) for image in images])
-        tokens = self.semantic(normalise(batch))
+        with self._reduced_precision():
+            tokens = self.semantic(normalise(batch))
         return [SurgeryTokens(*each, tokens.grid) for each in zip(*tokens[:2], strict=True)]
 
     def _classify(self, images: Sequence[Tensor], tokens: list[SurgeryTokens]) -> list[Present]:
@@ -142,7 +141,8 @@ class Zip(nn.Module):
 
     def _boundary_features(self, image: Tensor) -> Tensor:
         resized = resize_short_side(image, *self.boundary_size)
-        return self.boundary(normalise(resized)[None])[0]
+        with self._reduced_precision():
+            return self.boundary(normalise(resized)[None])[0]
 
     def _activate(
         self, image: Tensor, tokens: SurgeryTokens, present: Present, features: Tensor
@@ -155,6 +155,15 @@ class Zip(nn.Module):
     def _discover(self, image: Tensor, features: Tensor, activation: Activation) -> Objects:
         (height, width), (rows, columns) = image.shape[-2:], features.shape[-2:]
         return self.stages.discover(features, activation).scaled(width / columns, height / rows)
+
+    def _segment(
+        self, images: Sequence[Tensor], objects: list[Objects], sizes: list[tuple[int, int]]
+    ) -> list[Masks]:
+        with self._reduced_precision():
+            return self.segmenter(images, objects, sizes)
+
+    def _reduced_precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, enabled=self.autocast)
 
 
 def _output_size(entry: dict) -> tuple[int, int]:

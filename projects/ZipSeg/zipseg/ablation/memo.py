@@ -68,7 +68,7 @@ class Variants:
         """The model of a config, in evaluation mode; valid until the next call."""
         key = str([cfg.MODEL.ZIP[name] for name in _NETWORK_KEYS])
         if key not in self._models:
-            model = MemoZip(cfg).eval()
+            model = MemoZip(cfg).eval().to(cfg.MODEL.DEVICE)
             model.memo, model.network_key = self.memo, key
             model.segmenter.__class__ = MemoSegmenter
             model.segmenter.memo, model.segmenter.key = self.memo, ("sam", str(cfg.MODEL.ZIP.SAM))

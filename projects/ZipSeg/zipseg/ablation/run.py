@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -22,11 +22,11 @@ logger = logging.getLogger(__name__)
 METRICS = ("AP", "AP50", "AP75", "AR@100")
 
 
-def read_variants(path: str | Path) -> dict[str, list]:
-    """Variant name -> KEY VALUE list, from YAML.
+def read_variants(path: str | Path, only: Sequence[str] | None = None) -> dict[str, list]:
+    """Variant name -> KEY VALUE list, from YAML; all, or those named by ``only``.
 
     Raises:
-        ZipSegError: the file is missing or has another form.
+        ZipSegError: the file is missing, has another form, or lacks one of ``only``.
     """
     try:
         variants = yaml.safe_load(Path(path).read_text())
@@ -36,7 +36,9 @@ def read_variants(path: str | Path) -> dict[str, list]:
         isinstance(options, list) and len(options) % 2 == 0 for options in variants.values()
     ):
         raise ZipSegError(f"{path}: needs 'variant name: [KEY, VALUE, ...]' lines")
-    return variants
+    if unknown := set(only or ()) - set(variants):
+        raise ZipSegError(f"{path}: no variant is called {sorted(unknown)}")
+    return {name: variants[name] for name in only} if only else variants
 
 
 def compare_variants(
@@ -61,11 +63,24 @@ def compare_variants(
     if {key: report.get(key) for key in head} != head:
         raise ZipSegError(f"{output}: holds another comparison; choose another --output")
     report |= dict(settings)
+    pending = {
+        name: options
+        for name, options in variants.items()
+        if report["rows"].get(name, {}).get("options") != list(options)
+    }
+    for name, row in measure_variants(config_file, dataset, pending, count):
+        report["rows"][name] = row
+        write_json(output, report)
+    return report
+
+
+def measure_variants(
+    config_file: str, dataset: str, variants: Mapping[str, Sequence], count: int
+) -> Iterator[tuple[str, dict]]:
+    """The name and row of every variant on the first ``count`` images, as each is done."""
     records = DatasetCatalog.get(dataset)[:count]
     models = Variants()
     for name, options in variants.items():
-        if report["rows"].get(name, {}).get("options") == list(options):
-            continue
         cfg = load_config(config_file, [*options, "DATASETS.TEST", (dataset,)])
         mapper = ImageMapper(cfg.INPUT.FORMAT, cfg.INPUT.MAX_PIXELS)
         evaluator = InstanceEvaluator(dataset, ("coco", "class_agnostic"), None, distributed=False)
@@ -78,7 +93,7 @@ def compare_variants(
             found += len(trace.objects.box)
             evaluator.process([entry], [{"instances": trace.instances}])
         results = evaluator.evaluate(img_ids=[record["image_id"] for record in records])
-        report["rows"][name] = {
+        row = {
             "options": list(options),
             "objects_per_image": found / len(records),
             "seconds_per_image": (time.perf_counter() - begin) / len(records),
@@ -88,9 +103,8 @@ def compare_variants(
                 if task in results
             },
         }
-        write_json(output, report)
-        logger.info("%s: mask AP50 %.1f", name, report["rows"][name]["segm"]["AP50"])
-    return report
+        logger.info("%s: mask AP50 %.1f", name, row["segm"]["AP50"])
+        yield name, row
 
 
 def to_markdown(report: Mapping) -> str:

@@ -11,7 +11,7 @@ from segment_anything import SamAutomaticMaskGenerator
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from ..build import build_text, class_names, scoring_stage
+from ..build import build_text, class_names, input_format, scoring_stage
 from ..models.preprocess import CLIP_MEAN, normalise, to_rgb
 from ..models.weights import load_clip, load_sam
 from ..stages.naming import score_names
@@ -76,7 +76,7 @@ class SamAlone(nn.Module):
             "empty_text": empty_text,
             "score_rule": zip_.NAMING.SCORE,
             "finish": scoring_stage(cfg),
-            "input_format": cfg.INPUT.FORMAT,
+            "input_format": input_format(cfg),
         }
 
     @property

@@ -13,10 +13,10 @@ from matplotlib.patches import Rectangle
 
 from ..data.coco_io import write_json
 from .columns import GroundTruth
-from .losses import CAUSES, FOUND, Fate, decode, largest_causes, summarise
+from .losses import CAUSES, FOUND, MEANINGS, Fate, decode, largest_causes, summarise
 from .stage_records import StageRecord, load_record
 
-_PALETTE = "#93c47d #6fa8dc #9fc5e8 #cfe2f3 #a994d8 #c9b8ea #e4dbf5 #f6b26b #e06666"
+_PALETTE = "#93c47d #6fa8dc #9fc5e8 #cfe2f3 #a994d8 #bba8e0 #cdbfea #e4dbf5 #f6b26b #e06666"
 _COLOURS = dict(zip((FOUND, *CAUSES), _PALETTE.split(), strict=True))
 
 
@@ -42,7 +42,8 @@ def write_loss_report(
     folder.mkdir(parents=True, exist_ok=True)
     summary = summarise(fates)
     write_json(
-        folder / "losses.json", {"percent": summary, "objects": [f._asdict() for f in fates]}
+        folder / "losses.json",
+        {"meanings": MEANINGS, "percent": summary, "objects": [f._asdict() for f in fates]},
     )
     (folder / "losses.md").write_text(_table(summary), encoding="utf-8")
     _plot(folder / "losses.png", summary)
@@ -63,6 +64,14 @@ def _table(summary: Mapping[str, Mapping[str, float]]) -> str:
     for group, shares in summary.items():
         cells = [f"{shares[key]:.1f} %" for key in head[2:]]
         lines.append(f"| {group} | {shares['objects']} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "Every annotated object, crowds aside, has one fate, judged from the end of the method: "
+        "found, lost at scoring, lost at the masks; without a right prompt, the first stage that "
+        "made one impossible. False positives are no loss here.",
+        "",
+        *(f"- {fate}: {meaning}" for fate, meaning in MEANINGS.items()),
+    ]
     return "\n".join(lines) + "\n"
 
 

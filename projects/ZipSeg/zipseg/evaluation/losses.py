@@ -15,10 +15,26 @@ from .matching import AREA_RANGES
 from .stage_records import StageRecord
 
 FOUND = "found"
-# In the order of the method; "merged", "split" and "missed" are all selection and regrouping.
-CAUSES = ("naming", "activation", "clustering", "merged", "split", "missed", "masks", "scoring")
+_DISCOVERY = ("merged", "spread", "split", "missed")
+# In the order of the method; all of _DISCOVERY are selection and regrouping.
+CAUSES = ("naming", "activation", "clustering", *_DISCOVERY, "masks", "scoring")
+# What each fate means, in the words of the report; "its" is the object's.
+MEANINGS = {
+    FOUND: "an instance of its name has a mask IoU of at least 0.5 with it",
+    "naming": "its name was not judged present in the image",
+    "activation": "too little of it was activated for its name: no more than the share that "
+    "selection asks of a fragment, or with the watershed, whose objects lie within what is "
+    "activated, less than half",
+    "clustering": "no union of pieces (fragments, or the watershed's basins) has an IoU of 0.5 "
+    "with it: a piece runs across its border",
+    "merged": "a prompt covers it together with another object of its name",
+    "spread": "a prompt covers it and goes far beyond, over ground or objects of other names",
+    "split": "prompts lie within its box, all too small",
+    "missed": "pieces could have made it up, but no prompt of its name is near",
+    "masks": "a prompt of its name has a box IoU of at least 0.5 with it, but no mask fits",
+    "scoring": "a mask fits, but score, duplicate removal or the cap dropped it",
+}
 _ENOUGH = 0.5  # IoU from which an object counts as found, box from which a prompt counts as right
-_ACTIVE = 0.3  # the method's theta_1: a piece of which no more is activated is never selected
 
 
 class Fate(NamedTuple):
@@ -68,12 +84,11 @@ def find_losses(truth: GroundTruth, records: Iterable[StageRecord]) -> list[Fate
 def attribute(record: StageRecord, masks: np.ndarray, names: Sequence[str]) -> list[str]:
     """Of each object of one image, the stage that lost it.
 
-    An object is found if an instance of its name covers it with an IoU of 0.5, and lost at scoring
-    if only a mask did that. Otherwise the first stage is to blame that made it impossible: its name
-    was not judged present; no more of it was activated than selection asks of a piece; no union of
-    pieces reaches an IoU of 0.5 with it; no object of its name has its box (one took in another
-    object too: merged; several lie within it: split; else missed); the prompt was right and the
-    mask is not.
+    Judged from the end: an object is found if an instance of its name has an IoU of 0.5 with it,
+    lost at scoring if only a mask before scoring has, and at the masks if only a prompt's box has.
+    If no prompt was right, the first stage is to blame that made one impossible: naming,
+    activation, clustering, else selection and regrouping. ``MEANINGS`` defines each; what is handed
+    out besides the objects (false positives) costs precision and is no loss here.
 
     Args:
         masks: the objects, bool [G, H, W], none empty.
@@ -90,18 +105,21 @@ def attribute(record: StageRecord, masks: np.ndarray, names: Sequence[str]) -> l
     place = {name: index for index, name in enumerate(record.present.tolist())}
     causes = []
     for index, name in enumerate(names.tolist()):
+        ours = record.object_box[record.object_name == place.get(name, -1)]
         if found[index]:
             causes.append(FOUND)
         elif masked[index]:
             causes.append("scoring")
         elif name not in place:
             causes.append("naming")
+        elif (_box_iou(ours, boxes[index]) >= _ENOUGH).any():
+            causes.append("masks")
         else:
-            same = names == name
-            ours = record.object_box[record.object_name == place[name]]
-            causes.append(_lost_in_discovery(record, place[name], masks[index])
-                          or _lost_in_regrouping(ours, boxes[index], boxes[same])
-                          or "masks")  # fmt: skip
+            others = boxes[names == name]
+            causes.append(
+                _lost_before_selection(record, place[name], masks[index])
+                or _lost_in_regrouping(ours, boxes[index], others)
+            )
     return causes
 
 
@@ -149,11 +167,11 @@ def _has_match(
     return ((overlap >= _ENOUGH * union) & (proposed[:, None] == names)).any(0)
 
 
-def _lost_in_discovery(record: StageRecord, name: int, mask: np.ndarray) -> str:
+def _lost_before_selection(record: StageRecord, name: int, mask: np.ndarray) -> str:
     """ "activation", "clustering", or "" if pieces of what is activated could make the object."""
     active = record.active[name]
     inside = cv2.resize(mask.astype(np.float32), active.shape[::-1], interpolation=cv2.INTER_AREA)
-    if inside[active].sum() <= _ACTIVE * inside.sum():
+    if inside[active].sum() <= record.needed * inside.sum():
         return "activation"
     pieces = record.pieces[name if len(record.pieces) > 1 else 0] + 1
     area = np.bincount(pieces.ravel())
@@ -169,14 +187,19 @@ def _lost_in_discovery(record: StageRecord, name: int, mask: np.ndarray) -> str:
 def _lost_in_regrouping(ours: np.ndarray, box: np.ndarray, others: np.ndarray) -> str:
     """Why no box of ``ours`` [N, 4] is the object's; ``others`` are all objects of its name."""
     covered = _box_overlap(ours, box[None])[:, 0]
-    area = _area(ours)
-    iou = covered / (area + _area(box[None]) - covered)
-    if (iou >= _ENOUGH).any():
-        return ""
-    takes_in = _box_overlap(ours, others) >= _ENOUGH * _area(others)
-    if (takes_in.sum(1)[covered >= _ENOUGH * _area(box[None])] > 1).any():
+    around = covered >= _ENOUGH * _area(box[None])
+    takes_in = _box_overlap(ours[around], others) >= _ENOUGH * _area(others)
+    if (takes_in.sum(1) > 1).any():
         return "merged"
-    return "split" if (covered >= _ENOUGH * area).sum() > 1 else "missed"
+    if around.any():
+        return "spread"
+    return "split" if (covered >= _ENOUGH * _area(ours)).any() else "missed"
+
+
+def _box_iou(ours: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """IoU of boxes [N, 4] with one [4]: [N]."""
+    covered = _box_overlap(ours, box[None])[:, 0]
+    return covered / (_area(ours) + _area(box[None]) - covered)
 
 
 def _boxes(masks: np.ndarray) -> np.ndarray:

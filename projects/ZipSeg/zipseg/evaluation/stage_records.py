@@ -22,6 +22,7 @@ class StageRecord(NamedTuple):
         image_id: the annotation file's id.
         present: str [P], the names judged present.
         active: bool [P, h, w], activated cells.
+        needed: the share of an object that has to be activated for discovery to find it, 0..1.
         pieces: int32 [Q, h, w], the pieces that objects are put together from, -1 for none; Q is 1
             for all names together or P for each on its own.
         object_name: int64 [N], places in ``present``.
@@ -33,6 +34,7 @@ class StageRecord(NamedTuple):
     image_id: int
     present: np.ndarray
     active: np.ndarray
+    needed: float
     pieces: np.ndarray
     object_name: np.ndarray
     object_box: np.ndarray
@@ -67,7 +69,8 @@ def load_record(path: str | Path) -> StageRecord:
             shape = columns.pop(f"{key}_shape")
             bits = np.unpackbits(columns[key], count=int(shape.prod()))
             columns[key] = bits.reshape(shape).astype(bool)
-        return StageRecord(**{**columns, "image_id": int(columns["image_id"])})
+        scalars = {"image_id": int(columns["image_id"]), "needed": float(columns["needed"])}
+        return StageRecord(**columns | scalars)
     except (ValueError, KeyError, TypeError) as error:
         raise ZipSegError(f"{path} is not a stage record: {error}") from error
 

@@ -1,6 +1,5 @@
 """A labelling run as a value that any process can carry out: config, model, images, output."""
 
-import logging
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +21,6 @@ from .merge import is_merged
 from .provenance import describe
 from .runner import Rules, label_source
 from .sources import Source, dataset_source, folder_source, use_vocabulary
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,18 +50,8 @@ class LabelJob:
         return folder_source(self.images, self.names)
 
     def config(self) -> CfgNode:
-        """The config, on the CPU where there is no GPU.
-
-        Raises:
-            ConfigError: the file or an option is unusable.
-        """
-        cfg = load_config(self.config_file, list(self.opts))
-        if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
-            logger.warning(
-                "MODEL.DEVICE is %s but there is no GPU: using the CPU", cfg.MODEL.DEVICE
-            )
-            cfg.MODEL.DEVICE = "cpu"
-        return cfg
+        """Its config; raises ConfigError for a file or an option that is unusable."""
+        return load_config(self.config_file, list(self.opts))
 
     def command(self) -> list[str]:
         """The command line that repeats the labels, whatever the number of processes."""

@@ -82,9 +82,16 @@ class TextEncoder:
         return embedding
 
     def too_long(self, names: Sequence[str]) -> list[str]:
-        """The names that CLIP's context cuts off."""
-        rows = self._tokenizer(list(names))
-        return [name for name, row in zip(names, rows, strict=True) if row[-1]]
+        """The names that CLIP's context cuts off in the longest template: more words change
+        nothing there."""
+        template = max(self.templates, key=len)
+        rows = self._tokenizer([template.replace("{}", name) for name in names])
+        longer = self._tokenizer([template.replace("{}", f"{name} and more") for name in names])
+        return [
+            name
+            for name, row, more in zip(names, rows, longer, strict=True)
+            if torch.equal(row, more)
+        ]
 
     def _key(self, names: Sequence[str]) -> str:
         text_tower = nn.Module()

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from ..stages.types import Masks, Objects
 
+PIXELS_AT_ONCE = 2**26  # of enlarged logits, 256 MiB
+
 
 class ImageEmbedding(NamedTuple):
     """What the image encoder leaves of one image."""
@@ -20,8 +22,21 @@ class ImageEmbedding(NamedTuple):
     image_size: tuple[int, int]  # (height, width) of the image
 
 
+class LongestSide(ResizeLongestSide):
+    """SAM's resizing, which leaves nothing of the short side of a very thin image, kept to a
+    pixel."""
+
+    @staticmethod
+    def get_preprocess_shape(oldh: int, oldw: int, long_side_length: int) -> tuple[int, int]:
+        shape = ResizeLongestSide.get_preprocess_shape(oldh, oldw, long_side_length)
+        return max(1, shape[0]), max(1, shape[1])
+
+
 class SamSegmenter(nn.Module):
     """Masks for objects, with the arithmetic of ``segment_anything.SamPredictor``.
+
+    Under autocast the image encoder alone runs in reduced precision: the prompts are coordinates,
+    which it would move by pixels.
 
     Args:
         sam: the model.
@@ -34,7 +49,7 @@ class SamSegmenter(nn.Module):
         self.sam = sam
         self.prompt_batch = prompt_batch
         self.use_points = use_points
-        self._transform = ResizeLongestSide(sam.image_encoder.img_size)
+        self._transform = LongestSide(sam.image_encoder.img_size)
 
     def forward(
         self,
@@ -82,14 +97,23 @@ class SamSegmenter(nn.Module):
             objects: N > 0 objects in pixels of the image.
             output_size: (height, width) of the masks.
         """
-        masks, ious = [], []
-        for start in range(0, len(objects.box), self.prompt_batch):
+        mask = objects.box.new_empty((len(objects.box), *output_size), dtype=torch.bool)
+        ious = []
+        for start in range(0, len(mask), self.prompt_batch):
             chunk = slice(start, start + self.prompt_batch)
-            low_res, iou = self._decode(embedding, objects.box[chunk], objects.point[chunk])
-            logits = self.sam.postprocess_masks(low_res, embedding.input_size, output_size)
-            masks.append(logits[:, 0] > self.sam.mask_threshold)
+            with torch.autocast(mask.device.type, enabled=False):
+                low_res, iou = self._decode(embedding, objects.box[chunk], objects.point[chunk])
+                self._enlarge(low_res, embedding.input_size, mask[chunk])
             ious.append(iou)
-        return Masks(torch.cat(masks), torch.cat(ious).clamp(0, 1))
+        return Masks(mask, torch.cat(ious).clamp(0, 1))
+
+    def _enlarge(self, low_res: Tensor, input_size: tuple[int, int], out: Tensor) -> None:
+        """Fills ``out`` [n, H, W] with the masks, a few at a time where they are large."""
+        size = tuple(out.shape[-2:])
+        at_once = max(1, PIXELS_AT_ONCE // (size[0] * size[1]))
+        for few, masks in zip(low_res.split(at_once), out.split(at_once), strict=True):
+            logits = self.sam.postprocess_masks(few, input_size, size)
+            torch.gt(logits[:, 0], self.sam.mask_threshold, out=masks)
 
     def _no_masks(self, size: tuple[int, int]) -> Masks:
         device = self.sam.device
@@ -108,7 +132,7 @@ class SamSegmenter(nn.Module):
             points = (coords, torch.ones(coords.shape[:2], dtype=torch.int64, device=coords.device))
         sparse, dense = self.sam.prompt_encoder(points=points, boxes=box, masks=None)
         low_res, iou = self.sam.mask_decoder(
-            image_embeddings=embedding.feature,
+            image_embeddings=embedding.feature.float(),
             image_pe=self.sam.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
@@ -116,4 +140,4 @@ class SamSegmenter(nn.Module):
         )
         best = iou.argmax(dim=1)
         each = torch.arange(len(best), device=best.device)
-        return low_res[each, best][:, None].float(), iou[each, best].float()
+        return low_res[each, best][:, None], iou[each, best]

@@ -42,8 +42,12 @@ def write(path: Path, run: Mapping, rows: Sequence[Mapping]) -> str:
     return text
 
 
-def to_markdown(run: Mapping, rows: Sequence[Mapping]) -> str:
-    """The run's facts, a table with a line for each source and method, and what it is made of."""
+def to_markdown(run: Mapping, rows: Sequence[Mapping], origins: bool = True) -> str:
+    """The run's facts, a table with a line for each source and method, and what each source is.
+
+    Args:
+        origins: say for each source which command made its row.
+    """
     asked = run["precision"]
     lines = [
         "# Which features tell touching objects apart",
@@ -69,10 +73,11 @@ def to_markdown(run: Mapping, rows: Sequence[Mapping]) -> str:
             "| " + " | ".join([row["source"], method, *_cells(result)]) + " |"
             for method, result in row["methods"].items()
         ]
-    lines += ["", "| source | what it is | CPU s | made by |", "|---|---|---|---|"]
+    head = ["source", "what it is", "CPU s", *(["made by"] if origins else [])]
+    lines += ["", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += [
-        f"| {row['source']} | {row['note']} | {row['cpu_seconds']} | `{row['command']}`, "
-        f"commit {row['commit'][:8]}, {_versions(row)} |"
+        f"| {row['source']} | {row['note']} | {row['cpu_seconds']} |"
+        + (f" {_origin(row)} |" if origins else "")
         for row in rows
     ]
     return "\n".join(lines) + "\n"
@@ -90,6 +95,10 @@ def _cells(result: Mapping) -> list[str]:
 
 def _short(value: object) -> str:
     return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _origin(row: Mapping) -> str:
+    return f"`{row['command']}`, commit {row['commit'][:8]}, {_versions(row)}"
 
 
 def _versions(row: Mapping) -> str:

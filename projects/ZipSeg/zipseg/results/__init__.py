@@ -1,0 +1,1 @@
+"""The recorded results on ZipWorld: rows measured once, kept, and put into one document."""
