@@ -11,6 +11,7 @@ from detectron2.modeling import build_model
 from zipseg.commands import load_config
 from zipseg.data.names import NamesError
 from zipseg.errors import ConfigError
+from zipseg.models.preprocess import to_rgb
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 TINY = str(CONFIGS / "Test" / "zip_tiny_random.yaml")
@@ -84,7 +85,7 @@ def test_autocast_reduces_the_networks_and_not_the_stages(picture):
     (trace,) = model.trace([entry(picture)])
     stages = (trace.present.score, trace.activation.similarity, trace.features, trace.masks.iou)
     assert {tensor.dtype for tensor in stages} == {torch.float32}
-    tokens = model._tokens([entry(picture)["image"]], model.semantic_size)
+    tokens = model._tokens([entry(picture)["image"]])
     (expected,) = model._classify([entry(picture)["image"]], tokens)
     assert torch.equal(trace.present.score, expected.score)
 
@@ -208,3 +209,14 @@ def test_configs_run_no_code(tmp_path):
     with pytest.raises(ConfigError, match=r"trap\.yaml"):
         load_config(str(path))
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("network", ["semantic", "boundary"])
+def test_a_pass_of_its_own_names_the_image(network, picture):
+    cfg = config("MODEL.ZIP.NAMING.NETWORK", network, "MODEL.ZIP.NAMING.INPUT_SIZE", 64)
+    model = build_model(cfg).eval()
+    assert model.naming.size == 64
+    (trace,) = model.trace([entry(picture)])
+    embedding = model.naming([to_rgb(entry(picture)["image"], "RGB")])
+    scores = model.stages.score_names(embedding, model.naming.text, model.naming.empty_text)
+    assert torch.equal(trace.present.score, scores[0, trace.present.category])

@@ -12,8 +12,7 @@ from zipseg.foundation.monitors import (
     surgery_iou,
 )
 from zipseg.foundation.scenes import SceneBank
-from zipseg.foundation.towers import encode_image, hide_patches, input_size
-from zipseg.models.clip_surgery import ClipSurgery
+from zipseg.foundation.towers import hide_patches
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +80,6 @@ def test_few_objects_come_first(scenes):
     assert [pool.tolist() for pool in task._pools] == [np.flatnonzero(few).tolist(), [0, 1, 2]]
 
 
-def test_images_of_another_size_get_interpolated_positions(vit_clip):
-    images = torch.randn(2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
-    expected = ClipSurgery(vit_clip.visual, 1)(images).image
-    torch.testing.assert_close(encode_image(vit_clip, images), expected, rtol=1e-4, atol=1e-5)
-    assert input_size(vit_clip) == 32
-
-
 @pytest.mark.parametrize(("part", "size"), [("vit", 16), ("resnet", 64)])
 def test_clip_task_is_deterministic_and_learns_from_all_sizes(part, size, scenes):
     recipe = ClipRecipe(2, 1, (Phase(0.5, size), Phase(1, 2 * size)))
@@ -99,9 +91,9 @@ def test_clip_task_is_deterministic_and_learns_from_all_sizes(part, size, scenes
 
 def test_hidden_patches_are_left_out_of_training_alone(vit_clip):
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    whole = encode_image(vit_clip.eval(), images)
+    whole = vit_clip.eval().encode_image(images)
     hide_patches(vit_clip.visual, 0.5)
-    torch.testing.assert_close(encode_image(vit_clip, images), whole)
+    torch.testing.assert_close(vit_clip.encode_image(images), whole)
     tokens = vit_clip.train().visual.patch_dropout(torch.randn(2, 1 + 16, 8))
     assert tokens.shape == (2, 1 + 8, 8)
     vit_clip.eval()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .data.names import NamesError, check_names
 from .errors import ConfigError
 from .models.clip_boundary import ClipBoundary
+from .models.clip_naming import ClipNaming
 from .models.clip_surgery import ClipSurgery
 from .models.clip_text import TextEncoder
 from .models.sam import SamSegmenter
@@ -60,17 +61,26 @@ def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
     sam = load_sam(zip_.SAM.TYPE, zip_.SAM.WEIGHTS, "MODEL.ZIP.SAM")
     semantic, tokenizer = load_clip(zip_.SEMANTIC.ARCH, zip_.SEMANTIC.WEIGHTS, "MODEL.ZIP.SEMANTIC")
     text, empty_text = build_text(cfg, semantic, tokenizer, names)
-    boundary, _ = load_clip(zip_.BOUNDARY.ARCH, zip_.BOUNDARY.WEIGHTS, "MODEL.ZIP.BOUNDARY")
+    boundary, boundary_tokenizer = load_clip(
+        zip_.BOUNDARY.ARCH, zip_.BOUNDARY.WEIGHTS, "MODEL.ZIP.BOUNDARY"
+    )
+    naming, naming_clip = None, semantic
+    if naming_network(cfg) == "BOUNDARY":
+        naming_clip = boundary
+        texts = build_text(cfg, boundary, boundary_tokenizer, names, "BOUNDARY")
+        naming = ClipNaming(boundary.visual, *texts, zip_.NAMING.INPUT_SIZE)
+    elif zip_.NAMING.INPUT_SIZE:
+        naming = ClipNaming(semantic.visual, text, empty_text, zip_.NAMING.INPUT_SIZE)
     return {
+        "naming": naming,
         "semantic": ClipSurgery(semantic.visual, zip_.SEMANTIC.SURGERY_BLOCKS),
         "boundary": ClipBoundary(boundary.visual, zip_.BOUNDARY.LAYER),
         "segmenter": SamSegmenter(sam, zip_.SAM.PROMPT_BATCH, zip_.SAM.USE_POINTS),
         "names": names,
         "text": text,
         "empty_text": empty_text,
-        "stages": build_stages(cfg, semantic),
+        "stages": build_stages(cfg, naming_clip),
         "semantic_size": zip_.SEMANTIC.INPUT_SIZE,
-        "naming_size": zip_.NAMING.INPUT_SIZE,
         "boundary_size": (zip_.BOUNDARY.INPUT_SIZE, zip_.BOUNDARY.MAX_SIZE),
         "input_format": input_format(cfg),
         "autocast": zip_.AUTOCAST,
@@ -84,18 +94,27 @@ def input_format(cfg: CfgNode) -> str:
     return cfg.INPUT.FORMAT
 
 
-def build_stages(cfg: CfgNode, semantic: Any) -> Stages:
-    """The stages of ``cfg.MODEL.ZIP``; the logit scale and bias are the semantic CLIP's.
+def naming_network(cfg: CfgNode) -> str:
+    """The section of ``MODEL.ZIP`` whose CLIP names images: "SEMANTIC" or "BOUNDARY".
+
+    Raises:
+        ConfigError: another ``MODEL.ZIP.NAMING.NETWORK``.
+    """
+    return _one_of(cfg.MODEL.ZIP, "NAMING.NETWORK", ("semantic", "boundary")).upper()
+
+
+def build_stages(cfg: CfgNode, clip: Any) -> Stages:
+    """The stages of ``cfg.MODEL.ZIP``; logit scale and bias are those of ``clip``, which names.
 
     Raises:
         ConfigError: a rule or method that does not exist.
     """
     zip_ = cfg.MODEL.ZIP
-    bias = getattr(semantic, "logit_bias", None)
+    bias = getattr(clip, "logit_bias", None)
     return Stages(
         partial(
             score_names,
-            scale=semantic.logit_scale.exp().item(),
+            scale=clip.logit_scale.exp().item(),
             bias=None if bias is None else bias.item(),
             rule=_one_of(zip_, "NAMING.SCORE", ("softmax", "sigmoid")),
         ),
@@ -178,17 +197,23 @@ def class_names(cfg: CfgNode) -> tuple[str, ...]:
 
 
 def build_text(
-    cfg: CfgNode, clip: nn.Module, tokenizer: Callable, names: Sequence[str]
+    cfg: CfgNode,
+    clip: nn.Module,
+    tokenizer: Callable,
+    names: Sequence[str],
+    network: str = "SEMANTIC",
 ) -> tuple[Tensor, Tensor]:
     """Embeddings [C, D] of the names and [D] of the empty string; warns of names that are cut.
+
+    Args:
+        network: the section of ``MODEL.ZIP`` that ``clip`` is of.
 
     Raises:
         ConfigError: unusable templates.
     """
     text = cfg.MODEL.ZIP.TEXT
-    encoder = TextEncoder(
-        clip, tokenizer, cfg.MODEL.ZIP.SEMANTIC.ARCH, text.TEMPLATES, text.CACHE_DIR
-    )
+    arch = cfg.MODEL.ZIP[network].ARCH
+    encoder = TextEncoder(clip, tokenizer, arch, text.TEMPLATES, text.CACHE_DIR)
     # LVIS writes "traffic_light"; CLIP learned from sentences.
     spoken = [name.replace("_", " ") for name in names]
     cut = encoder.too_long(spoken)

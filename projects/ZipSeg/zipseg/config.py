@@ -76,7 +76,10 @@ def _add_stages(zip_: CN) -> None:
     # "softmax" over all names, or "sigmoid" of each name on its own (CLIPs with a logit bias; for
     # others the empty string's similarity takes the bias's place).
     zip_.NAMING.SCORE = "softmax"
-    # Pixels of a pass of its own for naming. 0: use the class token of the Surgery pass.
+    # Which CLIP names the image: "semantic" or "boundary", the one of that section.
+    zip_.NAMING.NETWORK = "semantic"
+    # Pixels of a pass of its own for naming. 0: "semantic" uses the class token of the Surgery
+    # pass, "boundary" the size that its tower was made for.
     zip_.NAMING.INPUT_SIZE = 0
     # A name is present when its score is at least this share of the best name's ...
     zip_.NAMING.RELATIVE_THRESHOLD = 0.1

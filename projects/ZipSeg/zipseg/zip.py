@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .build import Stages, zip_arguments
 from .models.clip_boundary import ClipBoundary
+from .models.clip_naming import ClipNaming
 from .models.clip_surgery import ClipSurgery, SurgeryTokens
 from .models.preprocess import normalise, resize_short_side, resize_square, to_rgb
 from .models.sam import SamSegmenter
@@ -46,7 +47,7 @@ class Zip(nn.Module):
         empty_text: the empty string's embedding [D].
         stages: the stages with their constants.
         semantic_size: side of the ViT's square input, pixels.
-        naming_size: the same for a pass of its own for naming; 0 uses the Surgery pass.
+        naming: a pass of its own for naming; None uses the Surgery pass's class token.
         boundary_size: (short side, limit of the long side) of the ResNet's input, pixels.
         input_format: "BGR" or "RGB", the channels of the input images.
         autocast: run the networks in reduced precision; the stages are always in full.
@@ -64,7 +65,7 @@ class Zip(nn.Module):
         empty_text: Tensor,
         stages: Stages,
         semantic_size: int,
-        naming_size: int = 0,
+        naming: ClipNaming | None = None,
         boundary_size: tuple[int, int],
         input_format: str = "BGR",
         autocast: bool = False,
@@ -73,7 +74,7 @@ class Zip(nn.Module):
         self.semantic, self.boundary, self.segmenter = semantic, boundary, segmenter
         self.names = tuple(names)
         self.stages = stages
-        self.semantic_size, self.naming_size = semantic_size, naming_size
+        self.naming, self.semantic_size = naming, semantic_size
         self.boundary_size = boundary_size
         self.input_format = input_format
         self.autocast = autocast
@@ -106,7 +107,7 @@ class Zip(nn.Module):
                 "pseudo-labels and train a detector on them with tools/train_net.py."
             )
         images = [to_rgb(x["image"].to(self.device), self.input_format) for x in batched_inputs]
-        tokens = self._tokens(images, self.semantic_size)
+        tokens = self._tokens(images)
         presents = self._classify(images, tokens)
         features = [self._boundary_features(image) for image in images]
         activations = [
@@ -122,22 +123,27 @@ class Zip(nn.Module):
             for each in zip(presents, activations, features, objects, masks, instances, strict=True)
         ]
 
-    def _tokens(self, images: Sequence[Tensor], size: int) -> list[SurgeryTokens]:
+    def _tokens(self, images: Sequence[Tensor]) -> list[SurgeryTokens]:
         if not images:
             return []
-        batch = torch.stack([resize_square(image, size) for image in images])
+        batch = torch.stack([resize_square(image, self.semantic_size) for image in images])
         with self._reduced_precision():
             tokens = self.semantic(normalise(batch))
         return [SurgeryTokens(*each, tokens.grid) for each in zip(*tokens[:2], strict=True)]
 
     def _classify(self, images: Sequence[Tensor], tokens: list[SurgeryTokens]) -> list[Present]:
-        if self.naming_size:
-            tokens = self._tokens(images, self.naming_size)
-        if not tokens:
+        if not images:
             return []
-        embedding = torch.stack([each.image for each in tokens])
-        scores = self.stages.score_names(embedding, self.text, self.empty_text)
+        if self.naming is None:
+            embedding, texts = torch.stack([each.image for each in tokens]), self
+        else:
+            embedding, texts = self._image_embeddings(images), self.naming
+        scores = self.stages.score_names(embedding, texts.text, texts.empty_text)
         return [self.stages.choose_present(each) for each in scores]
+
+    def _image_embeddings(self, images: Sequence[Tensor]) -> Tensor:
+        with self._reduced_precision():
+            return self.naming(images)
 
     def _boundary_features(self, image: Tensor) -> Tensor:
         resized = resize_short_side(image, *self.boundary_size)

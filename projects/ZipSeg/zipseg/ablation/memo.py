@@ -6,7 +6,7 @@ from typing import Any
 from detectron2.config import CfgNode
 from torch import Tensor
 
-from ..build import build_stages
+from ..build import build_stages, naming_network
 from ..models.clip_surgery import SurgeryTokens
 from ..models.sam import ImageEmbedding, SamSegmenter
 from ..models.weights import load_clip
@@ -47,10 +47,15 @@ class MemoZip(Zip):
 
     memo: Memo
     network_key: str
+    naming_key: tuple
 
-    def _tokens(self, images: Sequence[Tensor], size: int) -> list[SurgeryTokens]:
-        key = ("tokens", self.network_key, size)
-        return self.memo.get(key, lambda: super(MemoZip, self)._tokens(images, size))
+    def _tokens(self, images: Sequence[Tensor]) -> list[SurgeryTokens]:
+        key = ("tokens", self.network_key)
+        return self.memo.get(key, lambda: super(MemoZip, self)._tokens(images))
+
+    def _image_embeddings(self, images: Sequence[Tensor]) -> Tensor:
+        key = ("naming", self.network_key, self.naming_key)
+        return self.memo.get(key, lambda: super(MemoZip, self)._image_embeddings(images))
 
     def _boundary_features(self, image: Tensor) -> Tensor:
         key = ("boundary", self.network_key)
@@ -62,20 +67,22 @@ class Variants:
 
     def __init__(self) -> None:
         self.memo = Memo()
-        self._models: dict[str, MemoZip] = {}
+        self._models: dict[tuple, MemoZip] = {}
 
     def model(self, cfg: CfgNode) -> MemoZip:
         """The model of a config, in evaluation mode; valid until the next call."""
-        key = str([cfg.MODEL.ZIP[name] for name in _NETWORK_KEYS])
+        zip_ = cfg.MODEL.ZIP
+        networks = str([zip_[name] for name in _NETWORK_KEYS])
+        naming = (zip_.NAMING.NETWORK, zip_.NAMING.INPUT_SIZE)
+        key = (networks, *naming)
         if key not in self._models:
             model = MemoZip(cfg).eval().to(cfg.MODEL.DEVICE)
-            model.memo, model.network_key = self.memo, key
+            model.memo, model.network_key, model.naming_key = self.memo, networks, naming
             model.segmenter.__class__ = MemoSegmenter
             model.segmenter.memo, model.segmenter.key = self.memo, ("sam", str(cfg.MODEL.ZIP.SAM))
             self._models[key] = model
         model = self._models[key]
-        zip_ = cfg.MODEL.ZIP
-        clip, _ = load_clip(zip_.SEMANTIC.ARCH, zip_.SEMANTIC.WEIGHTS, "MODEL.ZIP.SEMANTIC")
+        network = naming_network(cfg)
+        clip, _ = load_clip(zip_[network].ARCH, zip_[network].WEIGHTS, f"MODEL.ZIP.{network}")
         model.stages = build_stages(cfg, clip)
-        model.naming_size = zip_.NAMING.INPUT_SIZE
         return model

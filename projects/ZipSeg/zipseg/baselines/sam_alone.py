@@ -11,7 +11,7 @@ from segment_anything import SamAutomaticMaskGenerator
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from ..build import build_text, class_names, input_format, scoring_stage
+from ..build import build_text, class_names, input_format, naming_network, scoring_stage
 from ..models.preprocess import CLIP_MEAN, normalise, to_rgb
 from ..models.weights import load_clip, load_sam
 from ..stages.naming import score_names
@@ -59,8 +59,11 @@ class SamAlone(nn.Module):
     def from_config(cls, cfg):
         zip_, own = cfg.MODEL.ZIP, cfg.MODEL.SAM_ALONE
         names = class_names(cfg)
-        clip, tokenizer = load_clip(zip_.SEMANTIC.ARCH, zip_.SEMANTIC.WEIGHTS, "MODEL.ZIP.SEMANTIC")
-        text, empty_text = build_text(cfg, clip, tokenizer, names)
+        network = naming_network(cfg)
+        clip, tokenizer = load_clip(
+            zip_[network].ARCH, zip_[network].WEIGHTS, f"MODEL.ZIP.{network}"
+        )
+        text, empty_text = build_text(cfg, clip, tokenizer, names, network)
         generator = SamAutomaticMaskGenerator(
             load_sam(zip_.SAM.TYPE, zip_.SAM.WEIGHTS, "MODEL.ZIP.SAM"),
             points_per_side=own.POINTS_PER_SIDE,

@@ -13,7 +13,7 @@ from ..data.zipworld import render_scene
 from ..zip import Zip
 from .memory import peak_mib
 
-NETWORKS = ("semantic CLIP", "boundary CLIP", "SAM encoder", "SAM prompts", "SAM decoder")
+NETWORKS = ("semantic CLIP", "boundary CLIP", "naming", "SAM encoder", "SAM prompts", "SAM decoder")
 
 
 def forward_benchmark(model: Zip, image: np.ndarray, repeats: int = 1) -> dict:
@@ -56,6 +56,7 @@ def stopwatch(model: Zip) -> Iterator[dict[str, float]]:
     modules = (
         model.semantic,
         model.boundary,
+        model.naming,
         sam.image_encoder,
         sam.prompt_encoder,
         sam.mask_decoder,
@@ -63,6 +64,7 @@ def stopwatch(model: Zip) -> Iterator[dict[str, float]]:
     handles = [
         handle
         for name, module in zip(NETWORKS, modules, strict=True)
+        if module is not None  # naming mostly needs no pass of its own
         for handle in _time_module(seconds, name, module)
     ]
     stages = model.stages

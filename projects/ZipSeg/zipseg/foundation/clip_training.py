@@ -10,12 +10,13 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..embedded.architectures import PARTS, build_clip, build_tokenizer
+from ..models.clip_naming import encode_image
 from .augmentation import clip_batch
 from .captions import Vocabulary, caption_batch
 from .losses import sigmoid_contrastive_loss, spread_loss
 from .monitors import naming_metrics
 from .scenes import SceneBank, sample
-from .towers import encode_image, hide_patches
+from .towers import hide_patches
 
 _SPREAD = 20.0  # weight of the spread loss
 # A unit vector must be sure of several captions at once, so small cosines have to count.
@@ -102,7 +103,7 @@ class ClipTask:
         captions = caption_batch(bank.category[scenes], recipe.longs, rng)
         # Short sequences: plain matrix products beat the fused attention of CPUs by 40 %.
         with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-            image = encode_image(self.model, images)
+            image = encode_image(self.model.visual, images)
             text = self.model.encode_text(self.vocabulary(captions.text))
         image, text = (F.normalize(x.float(), dim=-1) for x in (image, text))
         with torch.no_grad():

@@ -11,6 +11,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
 from ..data.zipworld import CATEGORY_NAMES, UNSEEN_NAMES
+from ..models.clip_naming import encode_image, input_size
 from ..models.clip_surgery import ClipSurgery
 from ..models.clip_text import TextEncoder
 from .augmentation import clip_batch
@@ -18,7 +19,6 @@ from .captions import present_names
 from .losses import mask_iou
 from .prompts import object_boxes
 from .scenes import SceneBank
-from .towers import encode_image, input_size
 
 _BATCH = 50
 _SURGERY_SIZE, _SURGERY_SCENES = 256, 50
@@ -35,9 +35,9 @@ def naming_metrics(
         ``map_seen`` and ``map_unseen``, mean average precisions in 0..1 over the names that occur;
         for a ViT also ``surgery_iou``, for a ResNet ``boundary_auc`` (see below).
     """
-    size = size or input_size(model)
+    size = size or input_size(model.visual)
     images = [
-        encode_image(model, clip_batch(scenes.image[i : i + _BATCH], size, None))
+        encode_image(model.visual, clip_batch(scenes.image[i : i + _BATCH], size, None))
         for i in range(0, scenes.count, _BATCH)
     ]
     text = TextEncoder(model, tokenizer, "").encode(CATEGORY_NAMES)

@@ -1,0 +1,26 @@
+import pytest
+import torch
+
+from zipseg.models.clip_naming import ClipNaming, encode_image, input_size
+from zipseg.models.clip_surgery import ClipSurgery
+from zipseg.models.preprocess import normalise
+
+
+def test_images_of_another_size_get_interpolated_positions(vit_clip):
+    images = torch.randn(2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    expected = ClipSurgery(vit_clip.visual, 1)(images).image
+    found = encode_image(vit_clip.visual, images)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert input_size(vit_clip.visual) == 32
+
+
+@pytest.mark.parametrize("fixture", ["vit_clip", "resnet_clip"])
+def test_whole_images_are_embedded_as_by_the_model_itself(fixture, request):
+    clip = request.getfixturevalue(fixture)
+    naming = ClipNaming(clip.visual, torch.eye(3), torch.zeros(3))
+    size = input_size(clip.visual)
+    images = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)
+    expected = clip.encode_image(normalise(images))
+    torch.testing.assert_close(naming(list(images)), expected)
+    other = ClipNaming(clip.visual, torch.eye(3), torch.zeros(3), 2 * size)
+    assert other(list(images)).shape == expected.shape
