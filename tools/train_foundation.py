@@ -79,6 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
             schedule = planned(
                 options.part,
                 options.steps,
+                options.further,
                 minutes=options.minutes,
                 checkpoint_every=options.checkpoint_every,
             )

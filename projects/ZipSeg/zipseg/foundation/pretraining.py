@@ -21,6 +21,7 @@ from .scenes import SceneBank
 # Scenes of all 36 names for the model cards; these seeds are in no split.
 FRESH_SEEDS = range(6_000_000, 6_000_400)
 
+_FURTHER_RATE = 0.4  # of the learning rate
 _BEFORE = "before.md"  # the card of the weights that a further training started from
 
 
@@ -90,11 +91,14 @@ class Run(NamedTuple):
         return primer | {"zipworld_pretrain": self.scenes}
 
 
-def planned(part: str, steps: int | None = None, **others: float) -> Schedule:
+def planned(
+    part: str, steps: int | None = None, further: bool = False, **others: float
+) -> Schedule:
     """The schedule of a part's plan with another number of steps if given, and with ``others`` of
-    its fields."""
+    its fields. Further training takes smaller steps, so as not to lose what was learnt."""
     plan = PLANS[part]
-    return Schedule(steps or plan.steps, plan.learning_rate, **others)
+    rate = plan.learning_rate * (_FURTHER_RATE if further else 1)
+    return Schedule(steps or plan.steps, rate, **others)
 
 
 def pretrain(run: Run, schedule: Schedule) -> bool:
