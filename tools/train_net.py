@@ -5,8 +5,6 @@ tools/train_net.py --config-file configs/Test/zip_tiny_random.yaml --eval-only
 
 """
 
-import sys
-
 from detectron2.engine import default_argument_parser, launch
 
 from zipseg.commands import run_or_explain
@@ -23,4 +21,3 @@ if __name__ == "__main__":
             dist_url=args.dist_url,
             args=(args,),
         )
-    sys.exit(0)

@@ -1,5 +1,9 @@
 """Weights by tag, file and URL: the whole model or one clear error."""
 
+import functools
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
 import open_clip
 import pytest
 import torch
@@ -94,3 +98,28 @@ def test_a_tag_that_cannot_be_downloaded_is_explained(monkeypatch):
         ConfigError, match=r"'openai' of RN50 could not be downloaded.*no route.*path"
     ):
         load_clip("RN50", "openai", KEY)
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """A folder and the URL of this machine that it is served under."""
+    monkeypatch.setenv("FVCORE_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_urls_are_downloaded(served):
+    folder, url = served
+    sam = load_sam("zipworld", "random", "MODEL.ZIP.SAM")
+    torch.save(sam.state_dict(), folder / "sam.pth")
+    loaded = load_sam("zipworld", f"{url}/sam.pth", "MODEL.ZIP.SAM")
+    assert fingerprint(loaded) == fingerprint(sam)
+    with pytest.raises(
+        ConfigError, match=r"SAM\.WEIGHTS: '.*none\.pth' could not be fetched: .*404"
+    ):
+        load_sam("zipworld", f"{url}/none.pth", "MODEL.ZIP.SAM")

@@ -94,6 +94,14 @@ def test_training_zip_points_to_the_trainer(tmp_path):
         run("OUTPUT_DIR", tmp_path)
 
 
+def test_other_categories_than_the_models_are_refused(quirky, tmp_path):
+    options = ("DATASETS.TEST", f"('{quirky}', 'coco_2017_val')", "OUTPUT_DIR", tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"'coco_2017_val' has 80 categories .* 2 names"):
+        run("--eval-only", *options)
+    with pytest.raises(ConfigError, match=r"has 2 categories and the model 3 names"):
+        run("--eval-only", *options, "MODEL.ZIP.CLASS_NAMES", "['a', 'b', 'c']")
+
+
 def test_the_command_explains_mistakes_without_a_traceback(tmp_path):
     command = [sys.executable, str(ROOT / "tools" / "train_net.py"), "--eval-only"]
     command += [

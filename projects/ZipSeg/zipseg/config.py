@@ -9,9 +9,11 @@ def add_zip_config(cfg: CN) -> None:
     Where the released demo of the paper has a value, it is the default.
     """
     cfg.MODEL.ZIP = CN()
-    # The names to look for. Empty: `thing_classes` of the metadata of the first test data set.
+    # The names to look for. Empty: `thing_classes` of the metadata of the first test data set. CLIP
+    # reads underscores as spaces.
     cfg.MODEL.ZIP.CLASS_NAMES = []
-    # Run the networks in reduced precision (bfloat16 on CPU, float16 on CUDA).
+    # Run the networks in reduced precision (bfloat16 on CPU, float16 on CUDA); the stages and SAM's
+    # prompts stay in full precision.
     cfg.MODEL.ZIP.AUTOCAST = False
 
     _add_networks(cfg.MODEL.ZIP)
@@ -25,7 +27,8 @@ def add_zip_config(cfg: CN) -> None:
     cfg.MODEL.SAM_ALONE.PRED_IOU_THRESH = 0.88
     cfg.MODEL.SAM_ALONE.STABILITY_SCORE_THRESH = 0.95
 
-    # Images with more pixels than this are refused before they are decoded.
+    # Images with more pixels than this are refused before they are decoded, and by Pillow above 179
+    # million whatever this says. A mask takes a byte a pixel, for each instance.
     cfg.INPUT.MAX_PIXELS = 100_000_000
 
 

@@ -1,9 +1,10 @@
 """Zip and trainable detectors under Detectron2's engine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
 from detectron2.engine import DefaultTrainer, default_setup
 from detectron2.evaluation import DatasetEvaluators
 from detectron2.utils import comm
@@ -33,6 +34,19 @@ class Trainer(DefaultTrainer):
         return super().build_test_loader(cfg, dataset_name)
 
 
+def check_names(cfg: CfgNode, names: Sequence[str]) -> None:
+    """Raises ConfigError if a test data set has more or fewer categories than the model: its
+    classes would be taken for others."""
+    for dataset in cfg.DATASETS.TEST:
+        count = len(MetadataCatalog.get(dataset).get("thing_classes", names))
+        if count != len(names):
+            raise ConfigError(
+                "DATASETS.TEST",
+                f"'{dataset}' has {count} categories and the model {len(names)} names; evaluate "
+                "data sets of different categories one by one, without MODEL.ZIP.CLASS_NAMES",
+            )
+
+
 def main(args) -> Mapping[str, Mapping[str, float]]:
     """Evaluates or trains as Detectron2's standard arguments ask.
 
@@ -56,7 +70,9 @@ def main(args) -> Mapping[str, Mapping[str, float]]:
         trainer.resume_or_load(resume=args.resume)
         return trainer.train()
     model = Trainer.build_model(cfg)
-    if not training_free:
+    if training_free:
+        check_names(cfg, model.names)
+    else:
         DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR).resume_or_load(
             cfg.MODEL.WEIGHTS, resume=args.resume
         )

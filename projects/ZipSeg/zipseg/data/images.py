@@ -40,7 +40,7 @@ def read_image(
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{path}: too many pixels ({error})") from error
+        raise ImageError(f"{path}: too many pixels; make it smaller ({error})") from error
     except Exception as error:  # decoders raise whatever a broken file leads them to
         raise ImageError(f"{path}: cannot be decoded ({error})") from error
     return rgb if image_format == "RGB" else np.ascontiguousarray(rgb[:, :, ::-1])
