@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,8 +14,9 @@ import pytest
 from tests.labeling.fakes import TINY_CONFIG, arguments, content, write_images
 from tools import generate_pseudo_labels
 
+from zipseg.commands import run_or_explain
 from zipseg.labeling import distributed
-from zipseg.labeling.errors import REQUEUE, LabelingError
+from zipseg.labeling.errors import REQUEUE, CannotWrite, LabelingError
 from zipseg.labeling.job import LabelJob
 from zipseg.labeling.shards import decode
 
@@ -96,7 +98,8 @@ def test_killed_and_stopped_on_the_command_line(folder, one_rank, tmp_path):
 def as_rank(job: LabelJob, environment: dict[str, str]) -> None:
     distributed._SHARE_SECONDS = 1
     os.environ.update(ENVIRONMENT, **environment)
-    sys.exit(distributed.run(job))
+    with run_or_explain():
+        sys.exit(distributed.run(job))
 
 
 def run_ranks(jobs: list[LabelJob], environments: list[dict[str, str]]) -> list[int]:
@@ -141,8 +144,33 @@ def test_ranks_that_do_not_share_the_folder(folder, tmp_path):
     port = distributed._free_port()
     environments = [torchrun_environment(rank, port) for rank in range(2)]
     jobs = [job(folder, tmp_path / "a"), job(folder, tmp_path / "b")]
-    assert run_ranks(jobs, environments) == [1, 1]
+    assert run_ranks(jobs, environments) == [2, 2]
     assert not list(tmp_path.glob("*/labels.json"))
+
+
+class Interrupted(LabelJob):
+    def __call__(self, quiet: bool) -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("the process goes on")
+
+
+def test_sigterm_while_the_model_is_loaded_asks_for_requeueing(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as end:
+        distributed.run(Interrupted(str(TINY_CONFIG), str(tmp_path)))
+    assert end.value.code == REQUEUE
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_ranks_that_cannot_write_or_do_not_meet(folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    port = distributed._free_port()
+    environments = [torchrun_environment(rank, port) for rank in range(2)]
+    assert (
+        run_ranks([job(folder, tmp_path / "file")] * 2, environments) == [CannotWrite.exit_code] * 2
+    )
+    with pytest.raises(LabelingError, match="--dist-url nowhere: the ranks do not meet"):
+        distributed._as_rank(job(folder, tmp_path), False, 0, 2, 0, "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -223,5 +251,9 @@ def test_two_machines(folder, one_rank, tmp_path):
             device = {"GLOO_SOCKET_IFNAME": f"v{side}{os.getpid()}"}
             inside = ["ip", "netns", "exec", name, *call]
             processes.append(subprocess.Popen(inside, env={**ENVIRONMENT, **device}))
-        assert [process.wait(300) for process in processes] == [0, 0]
+        try:
+            assert [process.wait(600) for process in processes] == [0, 0]
+        finally:
+            for process in processes:
+                process.kill()
     assert content(tmp_path) == content(one_rank)

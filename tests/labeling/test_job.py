@@ -19,54 +19,11 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-BAD_CALLS = {
-    "no such config": (["--config-file", "none.yaml"], "none.yaml"),
-    "unknown key": (["MODEL.NO_SUCH_KEY", "3"], "NO_SUCH_KEY"),
-    "half a pair": (["MODEL.MASK_ON"], "MODEL.MASK_ON"),
-    "wrong type": (["MODEL.MASK_ON", "maybe"], "MASK_ON"),
-    "no such architecture": (["MODEL.META_ARCHITECTURE", "Nothing"], "META_ARCHITECTURE"),
-    "no such weights": (["MODEL.WEIGHTS", "/none/model.pth"], "/none/model.pth"),
-    "two machines, one address": (["--num-machines", "2"], "--dist-url"),
-    "no such names": (["--names", "none.txt"], "none.txt"),
-    "no such folder": (["--images", "/none"], "/none"),
-}
-BAD_FILES = {
-    "config not YAML": (b"MODEL: [", "config.yaml"),
-    "config a list": (b"- 1\n- 2\n", "config.yaml"),
-    "config binary": (b"\x00\xff\xfe", "config.yaml"),
-    "config with code": (b"MODEL: !!python/object/apply:os.getcwd []\n", "config.yaml"),
-    "config based on nothing": (b"_BASE_: none.yaml\n", "none.yaml"),
-}
-
-
 def explained(call: list[str], capsys) -> str:
     with pytest.raises(SystemExit) as caught:
         generate_pseudo_labels.main(call)
     assert caught.value.code == LabelingError.exit_code
     return capsys.readouterr().err
-
-
-@pytest.mark.parametrize("kind", BAD_CALLS)
-def test_bad_calls_are_explained(kind, folder, tmp_path, capsys):
-    more, reason = BAD_CALLS[kind]
-    message = explained([*arguments(folder, tmp_path), *more], capsys)
-    assert message.startswith("error: ")
-    assert reason in message
-
-
-@pytest.mark.parametrize("kind", BAD_FILES)
-def test_bad_config_files_are_explained(kind, folder, tmp_path, capsys):
-    text, reason = BAD_FILES[kind]
-    (tmp_path / "config.yaml").write_bytes(text)
-    call = [*arguments(folder, tmp_path), "--config-file", str(tmp_path / "config.yaml")]
-    assert reason in explained(call, capsys)
-
-
-@pytest.mark.parametrize("text", [b"", b"hello", b"\x80\x04cos\nsystem\n.", b"PK\x03\x04"])
-def test_bad_weights_are_explained(text, folder, tmp_path, capsys):
-    (tmp_path / "model.pth").write_bytes(text)
-    call = [*arguments(folder, tmp_path), "MODEL.WEIGHTS", str(tmp_path / "model.pth")]
-    assert "MODEL.WEIGHTS: " in explained(call, capsys)
 
 
 def test_bad_data_sets_are_explained(tmp_path, capsys, monkeypatch):

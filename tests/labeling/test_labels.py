@@ -1,10 +1,8 @@
 """Labels to and from other people's tools."""
 
-import copy
 import json
 
 import numpy as np
-import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from detectron2.utils.visualizer import Visualizer
@@ -12,98 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as mask_util
 from pycocotools.coco import COCO
+from tests.labeling.corpus import GOOD
 from tests.labeling.fakes import fake_run, write_images
 
 from zipseg.data.images import read_image
-from zipseg.labeling.errors import LabelingError
 from zipseg.labeling.labels import _runs, read_labels, write_labels
-
-RLE = {
-    "size": [8, 10],
-    "counts": mask_util.encode(np.ones((8, 10), np.uint8, "F"))["counts"].decode(),
-}
-GOOD = {
-    "images": [{"id": 1, "file_name": "a.png", "height": 8, "width": 10}],
-    "categories": [{"id": 1, "name": "cat"}, {"id": 7, "name": "dog"}],
-    "annotations": [
-        {"id": 1, "image_id": 1, "category_id": 7, "bbox": [0, 0, 10, 8], "segmentation": RLE}
-    ],
-}
-
-
-def changed(path: str, value: object) -> dict:
-    """GOOD with one field replaced; "-" removes it."""
-    labels = copy.deepcopy(GOOD)
-    *parents, last = [int(x) if x.isdigit() else x for x in path.split("/")]
-    target = labels
-    for key in parents:
-        target = target[key]
-    if value == "-":
-        del target[last]
-    else:
-        target[last] = value
-    return labels
-
-
-MALFORMED = {
-    "empty": ("", "not a JSON file"),
-    "torn": (json.dumps(GOOD)[:-9], "not a JSON file"),
-    "binary": (b"\xff\xfe\x00\x01", "not a JSON file"),
-    "deeply nested": ("[" * 100_000, "not a JSON file"),
-    "a number": ("3", "not a COCO-format file"),
-    "results": ([{"image_id": 1}], "bare list"),
-    "no images": (changed("images", "-"), 'no list "images"'),
-    "images an object": (changed("images", {}), 'no list "images"'),
-    "annotations null": (changed("annotations", None), 'no list "annotations"'),
-    "an image a text": (changed("images/0", "a.png"), r"images\[0\] is not an object"),
-    "image id a text": (changed("images/0/id", "1"), r"images\[0\] has no whole-number id"),
-    "image id twice": (changed("images", GOOD["images"] * 2), r"images\[1\]: id 1 is used twice"),
-    "no height": (changed("images/0/height", "-"), "height is None"),
-    "height 0": (changed("images/0/height", 0), "height is 0"),
-    "width a text": (changed("images/0/width", "10"), "width is '10'"),
-    "width NaN": (changed("images/0/width", float("nan")), "width is nan"),
-    "width huge": (changed("images/0/width", 1 << 40), "width is"),
-    "no file name": (changed("images/0/file_name", "-"), "has no file_name"),
-    "category twice": (changed("categories/1/id", 1), "id 1 is used twice"),
-    "category without name": (changed("categories/0/name", "-"), "has no name"),
-    "unknown image": (changed("annotations/0/image_id", 2), "image_id 2 is not among"),
-    "unknown category": (changed("annotations/0/category_id", 2), "category_id 2 is not among"),
-    "category a list": (changed("annotations/0/category_id", [1]), r"category_id \[1\]"),
-    "box of three": (changed("annotations/0/bbox", [1, 2, 3]), "not four numbers"),
-    "box NaN": (changed("annotations/0/bbox", [1, 2, 3, float("nan")]), "not four numbers"),
-    "box negative": (changed("annotations/0/bbox", [5, 5, -1, 2]), "negative size"),
-    "score a text": (changed("annotations/0/score", "high"), "score 'high'"),
-    "segmentation a text": (changed("annotations/0/segmentation", "x"), "neither polygons nor RLE"),
-    "odd polygon": (changed("annotations/0/segmentation", [[1, 2, 3, 4, 5, 6, 7]]), "x, y, x, y"),
-    "polygon of texts": (changed("annotations/0/segmentation", [["1"] * 6]), "x, y, x, y"),
-    "polygons too deep": (changed("annotations/0/segmentation", [[[1, 2, 3, 4, 5, 6]]]), "x, y"),
-    "RLE of another size": (changed("annotations/0/segmentation/size", [10, 8]), "RLE of size"),
-    "RLE without counts": (changed("annotations/0/segmentation/counts", "-"), "without counts"),
-    "RLE damaged": (changed("annotations/0/segmentation/counts", "0P2o0"), "damaged RLE"),
-    "RLE odd characters": (changed("annotations/0/segmentation/counts", "\x00 ~"), "damaged RLE"),
-    "RLE without end": (changed("annotations/0/segmentation/counts", "oooooo"), "damaged RLE"),
-    "RLE too short": (changed("annotations/0/segmentation/counts", [3, 4]), "damaged RLE"),
-    "RLE negative": (changed("annotations/0/segmentation/counts", [-80, 160]), "whole numbers"),
-    "RLE of floats": (changed("annotations/0/segmentation/counts", [80.0]), "whole numbers"),
-}
-
-
-@pytest.mark.parametrize("kind", MALFORMED)
-def test_malformed_files_are_named_with_what_is_wrong(kind, tmp_path):
-    content, reason = MALFORMED[kind]
-    path = tmp_path / "labels.json"
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-    else:
-        path.write_text(content if isinstance(content, str) else json.dumps(content))
-    with pytest.raises(LabelingError, match=reason) as caught:
-        read_labels(path)
-    assert str(path) in str(caught.value)
-
-
-def test_a_missing_file(tmp_path):
-    with pytest.raises(LabelingError, match=r"none\.json: cannot be read"):
-        read_labels(tmp_path / "none.json")
 
 
 @settings(max_examples=200)

@@ -12,46 +12,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.labeling.corpus import IMAGES, png
 from tests.labeling.fakes import PixelHashModel, fake_config, fake_run, without_date, write_images
 
 from zipseg.errors import ZipSegError
 from zipseg.labeling.errors import CannotWrite, LabelingError, TooManyFailures
 from zipseg.labeling.runner import Rules
 
-
-def png(size: tuple[int, int] = (16, 12), mode: str = "RGB") -> bytes:
-    path = Path("/dev/shm") / f"zipseg-{os.getpid()}.png"
-    Image.new(mode, size, 7).save(path, "PNG")
-    content = path.read_bytes()
-    path.unlink()
-    return content
-
-
-def jpeg_head() -> bytes:
-    return b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01"
-
-
-BAD_IMAGES = {
-    "empty.jpg": (b"", "empty"),
-    "text.jpg": (b"hello world", "cannot be decoded"),
-    "html.png": (b"<html><body>404</body></html>", "cannot be decoded"),
-    "zeros.png": (bytes(1000), "cannot be decoded"),
-    "head_only.jpg": (jpeg_head(), "cannot be decoded"),
-    "truncated.png": (png((200, 200))[:60], "cannot be decoded"),
-    "half.png": (png((64, 64))[: len(png((64, 64))) // 2], "cannot be decoded"),
-    "no_end.gif": (b"GIF89a\x10\x00\x10\x00", "cannot be decoded"),
-    "short.bmp": (b"BM" + bytes(20), "cannot be decoded"),
-    "short.tif": (b"II*\x00\x08\x00\x00\x00", "cannot be decoded"),
-    "riff.webp": (b"RIFF\x10\x00\x00\x00WEBPVP8 ", "cannot be decoded"),
-    "huge.png": (
-        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\xff\xff\x00\x00\xff\xff\x08\x02\x00\x00\x00",
-        "",
-    ),
-    "negative.ppm": (b"P6 -3 4 255 ", "cannot be decoded"),
-    "bomb.ppm": (b"P6 60000 60000 255 ", "pixels"),
-    "shell.png": (b"#!/bin/sh\nrm -rf nothing\n", "cannot be decoded"),
-    "pickle.jpg": (b"\x80\x04cos\nsystem\n.", "cannot be decoded"),
-}
 GOOD_IMAGES = ("grey.png", "palette.png", "alpha.png", "sixteen.png", "thin.png", "name äß 猫.png")
 
 
@@ -67,7 +34,7 @@ def write_good(folder: Path) -> None:
 def test_bad_images_are_recorded_and_good_ones_labelled(tmp_path):
     images = tmp_path / "images"
     images.mkdir()
-    for name, (content, _) in BAD_IMAGES.items():
+    for name, (content, _) in IMAGES.items():
         (images / name).write_bytes(content)
     (images / "folder.png").mkdir()
     (images / "dangling.png").symlink_to("nowhere")
@@ -78,7 +45,7 @@ def test_bad_images_are_recorded_and_good_ones_labelled(tmp_path):
     assert fake_run(images, tmp_path / "out", rules=Rules(min_failures=100)) == 0
     failures = json.loads((tmp_path / "out" / "failures.json").read_text())
     reasons = {f["file_name"]: f["reason"] for f in failures}
-    for name, (_, reason) in BAD_IMAGES.items():
+    for name, (_, reason) in IMAGES.items():
         assert reason in reasons.pop(name)
     assert "no such file" in reasons.pop("dangling.png")
     reasons.pop("folder.png", None)
@@ -238,28 +205,6 @@ def test_folders_that_cannot_be_written(tmp_path):
         (tmp_path / "ro").mkdir(mode=0o500)
         with pytest.raises(CannotWrite, match="Permission denied"):
             fake_run(tmp_path / "images", tmp_path / "ro" / "out")
-
-
-@pytest.mark.parametrize(
-    ("names", "reason"),
-    [
-        ("", "no names"),
-        ("\n\n", "no names"),
-        ("# only a comment\n", "no names"),
-        ("a\nb\na\n", "more than once: a"),
-        (b"\xff\xfe\x00", "UTF-8"),
-        (b"caf\xe9\n", "UTF-8"),
-        (None, "no such file"),
-    ],
-)
-def test_name_lists_that_cannot_be_used(names, reason, tmp_path):
-    from zipseg.labeling.sources import folder_source
-
-    path = tmp_path / "names.txt"
-    if names is not None:
-        path.write_bytes(names if isinstance(names, bytes) else names.encode())
-    with pytest.raises(ZipSegError, match=reason):
-        folder_source(tmp_path, path)
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "no images", "a file"])

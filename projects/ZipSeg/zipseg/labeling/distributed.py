@@ -11,9 +11,10 @@ import re
 import signal
 import socket
 import sys
+import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from detectron2.utils import comm
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException, start_processes
 
 from ..commands import run_or_explain
-from .errors import REQUEUE, LabelingError
+from .errors import REQUEUE, CannotWrite, LabelingError
 from .job import LabelJob
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,8 @@ def run(
     gpu = job.config().MODEL.DEVICE.startswith("cuda")
     launched = _launched_rank()
     if launched is not None:
-        return _as_rank(job, gpu, *launched)
+        with _stopped_at_once():
+            return _as_rank(job, gpu, *launched)
     ranks = ranks or (torch.cuda.device_count() if gpu else 1)
     cores = len(os.sched_getaffinity(0))
     if not gpu and ranks * job.threads < cores:
@@ -67,7 +69,8 @@ def run(
             *(ranks * job.threads, cores, cores // job.threads),
         )
     if ranks * machines == 1:
-        return job(quiet=False)
+        with _stopped_at_once():
+            return job(quiet=False)
     if url == "auto":
         if machines > 1:
             raise LabelingError("--dist-url: 'auto' is for one machine; name tcp://HOST:PORT")
@@ -142,13 +145,20 @@ def check_shared(output: Path) -> None:
     """Checks within a process group that all ranks see the same folder.
 
     Raises:
+        CannotWrite: on every rank, the first one cannot write there.
         LabelingError: on every rank, naming the hosts that do not.
     """
     token = output / "run" / f".shared-{comm.all_gather(uuid.uuid4().hex)[0]}"
+    failure = None
     if comm.get_rank() == 0:
-        token.parent.mkdir(parents=True, exist_ok=True)
-        token.touch()
-    comm.synchronize()
+        try:
+            token.parent.mkdir(parents=True, exist_ok=True)
+            token.touch()
+        except OSError as error:
+            failure = error
+    failure = comm.all_gather(failure)[0]
+    if failure:
+        raise CannotWrite(token.parent, failure)
     deadline = time.monotonic() + _SHARE_SECONDS
     while not token.exists() and time.monotonic() < deadline:
         time.sleep(1)
@@ -177,7 +187,10 @@ def _as_rank(job: LabelJob, gpu: bool, rank: int, world: int, local: int, url: s
     if gpu:
         torch.cuda.set_device(local)
     backend = "nccl" if gpu else "gloo"
-    dist.init_process_group(backend, url, _START_TIMEOUT, world_size=world, rank=rank)
+    try:
+        dist.init_process_group(backend, url, _START_TIMEOUT, world_size=world, rank=rank)
+    except (RuntimeError, ValueError) as error:
+        raise LabelingError(f"--dist-url {url}: the ranks do not meet there ({error})") from error
     return _in_group(job, local)
 
 
@@ -205,6 +218,18 @@ def _launched_rank() -> tuple[int, int, int, str] | None:
 
 
 @contextmanager
+def _stopped_at_once() -> Iterator[None]:
+    """SIGTERM and SIGINT ask for requeueing before and after the run handles them: while a model is
+    loaded nothing is in flight."""
+
+    def stop(number: int, frame: object) -> None:
+        sys.exit(REQUEUE)
+
+    with _handled_by(stop):
+        yield
+
+
+@contextmanager
 def _signals_to_children() -> Iterator[None]:
     """Hands SIGTERM and SIGINT on to the ranks, whose exit codes then end the run."""
 
@@ -212,12 +237,21 @@ def _signals_to_children() -> Iterator[None]:
         for child in multiprocessing.active_children():
             child.terminate()
 
-    old = {s: signal.signal(s, hand_on) for s in (signal.SIGTERM, signal.SIGINT)}
+    with _handled_by(hand_on):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, object], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may choose the handler
+        return
+    old = {s: signal.signal(s, handler) for s in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
+        for number, before in old.items():
+            signal.signal(number, before)
 
 
 def _free_port() -> int:

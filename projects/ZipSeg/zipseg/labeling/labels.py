@@ -14,6 +14,7 @@ from pycocotools import mask as mask_util
 from .errors import CannotWrite, LabelingError
 
 _LISTS = ("images", "categories", "annotations")
+_LONGEST = 1 << 20  # pixels; pycocotools walks along the edges of polygons pixel by pixel
 
 
 def read_labels(path: str | Path) -> dict:
@@ -96,40 +97,50 @@ def _uniform(labels: object) -> dict:
         for place, entry in enumerate(labels[key]):
             if not isinstance(entry, dict):
                 raise _Unusable(f"{key}[{place}] is not an object")
+    if not isinstance(labels.get("info") or {}, dict):
+        raise _Unusable('"info" is not an object')
     sizes = {}
     for place, image in enumerate(labels["images"]):
         where = f"images[{place}]"
         sizes[_new_id(where, image, sizes)] = tuple(
             _size(where, image, k) for k in ("height", "width")
         )
-        if not isinstance(image.get("file_name"), str):
-            raise _Unusable(f"{where} has no file_name")
+        _text(where, image, "file_name")
     categories: set = set()
     for place, category in enumerate(labels["categories"]):
         categories.add(_new_id(f"categories[{place}]", category, categories))
-        if not isinstance(category.get("name"), str):
-            raise _Unusable(f"categories[{place}] has no name")
+        _text(f"categories[{place}]", category, "name")
     annotations = [
         _annotation(f"annotations[{place}]", annotation, sizes, categories)
         for place, annotation in enumerate(labels["annotations"])
     ]
-    ids = {a["id"] for a in annotations if type(a.get("id")) is int}
+    ids = {a["id"] for a in annotations if _is_id(a.get("id"))}
     if len(ids) < len(annotations):
         annotations = [{**a, "id": number} for number, a in enumerate(annotations, 1)]
-    return {"info": {}, "licenses": [], **labels, "annotations": annotations}
+    rest = {"info": labels.get("info") or {}, "licenses": labels.get("licenses") or []}
+    return {**labels, **rest, "annotations": annotations}
 
 
 def _new_id(where: str, entry: dict, known: Iterable) -> int:
-    if type(entry.get("id")) is not int:
+    if not _is_id(entry.get("id")):
         raise _Unusable(f"{where} has no whole-number id")
     if entry["id"] in known:
         raise _Unusable(f"{where}: id {entry['id']} is used twice")
     return entry["id"]
 
 
+def _text(where: str, entry: dict, key: str) -> None:
+    if not isinstance(entry.get(key), str):
+        raise _Unusable(f"{where} has no {key}")
+    try:
+        os.fsencode(entry[key])  # file names that are no Unicode are fine, half a character is not
+    except UnicodeEncodeError as error:
+        raise _Unusable(f"{where}: {key} {entry[key]!r} is not text ({error.reason})") from error
+
+
 def _size(where: str, image: dict, key: str) -> int:
     value = image.get(key)
-    if not _is_number(value) or value != int(value) or not 0 < value < 1 << 20:
+    if not _is_number(value) or value != int(value) or not 0 < value < _LONGEST:
         raise _Unusable(f"{where}: {key} is {value!r}, not a number of pixels")
     return int(value)
 
@@ -137,7 +148,7 @@ def _size(where: str, image: dict, key: str) -> int:
 def _annotation(where: str, annotation: dict, sizes: dict, categories: set) -> dict:
     for key, known in (("image_id", sizes), ("category_id", categories)):
         value = annotation.get(key)
-        if type(value) is not int or value not in known:
+        if not _is_id(value) or value not in known:
             raise _Unusable(f"{where}: {key} {value!r} is not among the file's")
     result = {k: v for k, v in annotation.items() if k not in ("segmentation", "ignore")}
     rle = _rle(where, annotation.get("segmentation"), *sizes[annotation["image_id"]])
@@ -163,7 +174,7 @@ def _rle(where: str, mask: object, height: int, width: int) -> dict | None:
         if mask.get("size") != [height, width]:
             raise _Unusable(f"{where}: RLE of size {mask.get('size')}, image of {[height, width]}")
         if isinstance(counts, list):
-            if not all(type(x) is int and x >= 0 for x in counts):
+            if not all(_is_id(x) and x >= 0 for x in counts):
                 raise _Unusable(f"{where}: RLE counts that are not whole numbers")
             runs = np.array(counts, np.int64)
         elif isinstance(counts, str) and counts.isascii():
@@ -186,6 +197,8 @@ def _rle(where: str, mask: object, height: int, width: int) -> dict | None:
                 or not all(map(_is_number, polygon))
             ):
                 raise _Unusable(f"{where}: a polygon that is not x, y, x, y, ... in numbers")
+            if polygon and max(map(abs, polygon)) > _LONGEST:
+                raise _Unusable(f"{where}: a polygon far outside of the image")
         polygons = [polygon for polygon in polygons if len(polygon) >= 6]
         if not polygons:
             return None
@@ -215,5 +228,9 @@ def _runs(counts: bytes) -> np.ndarray:
     return runs
 
 
+def _is_id(value: object) -> bool:
+    return type(value) is int and -(1 << 63) <= value < 1 << 63
+
+
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return _is_id(value) or (type(value) is float and math.isfinite(value))

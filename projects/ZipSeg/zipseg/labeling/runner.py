@@ -90,7 +90,10 @@ def _prepare(folder: Path, source: Source, provenance: dict, rules: Rules) -> by
     listed = folder / "images.jsonl.new"
     images = write_manifest(listed, list_source(source))
     record(folder / "provenance.json", {**provenance, "images": images})
-    listed.replace(folder / "images.jsonl")
+    try:
+        listed.replace(folder / "images.jsonl")
+    except OSError as error:
+        raise CannotWrite(folder, error) from error
     states = index_shards(folder / "shards", images["count"]).states()
     return states.replace(FAILED, OPEN) if rules.retry_failures else states
 

@@ -39,9 +39,18 @@ def decode(line: bytes) -> dict | None:
 def _is_result(record: object) -> bool:
     if not isinstance(record, dict) or type(record.get("index")) is not int:
         return False
+    image, annotations = record.get("image"), record.get("annotations")
+    if type(record.get("time")) not in (int, float) or not _has_ids(image, "id"):
+        return False
+    if not isinstance(image.get("file_name"), str):
+        return False
     if "failure" in record:
         return isinstance(record["failure"], str)
-    return isinstance(record.get("image"), dict) and isinstance(record.get("annotations"), list)
+    return isinstance(annotations, list) and all(_has_ids(a, "category_id") for a in annotations)
+
+
+def _has_ids(entry: object, key: str) -> bool:
+    return isinstance(entry, dict) and type(entry.get(key)) is int
 
 
 class ShardWriter:

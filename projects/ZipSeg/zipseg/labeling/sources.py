@@ -60,9 +60,13 @@ def dataset_source(name: str) -> Source:
     if not classes:
         raise LabelingError(f"--dataset {name}: its metadata have no thing_classes")
     contiguous = metadata.get("thing_dataset_id_to_contiguous_id")
-    ids = {v: k for k, v in contiguous.items()} if contiguous else dict(enumerate(classes, 1))
-    first = 0 if contiguous else 1
-    categories = [{"id": ids[i], "name": x} for i, x in enumerate(classes, first)]
+    contiguous = contiguous or {i + 1: i for i in range(len(classes))}
+    ids = {v: k for k, v in contiguous.items()}
+    if not ids.keys() >= set(range(len(classes))):
+        raise LabelingError(
+            f"--dataset {name}: thing_dataset_id_to_contiguous_id lacks some of thing_classes"
+        )
+    categories = [{"id": ids[i], "name": x} for i, x in enumerate(classes)]
     root = os.path.abspath(metadata.get("image_root") or ".")
     return Source(f"data set {name}", name, root, categories)
 
@@ -86,9 +90,12 @@ def list_source(source: Source) -> Iterator[dict]:
         names = [os.path.relpath(path, source.root) for path in list_images(source.root)]
         ids = list(range(1, len(names) + 1))
     else:
-        found = [(x.get("image_id"), x["file_name"]) for x in _dicts(source.metadata)]
+        found = [(x.get("image_id"), x.get("file_name")) for x in _dicts(source.metadata)]
         if not found:
             raise LabelingError(f"{source.name}: holds no images")
+        if not all(isinstance(name, str | os.PathLike) for _, name in found):
+            raise LabelingError(f"{source.name}: an image without a file_name")
+        found = [(i, os.fspath(name)) for i, name in found]
         if any(type(i) is not int for i, _ in found) or len({i for i, _ in found}) < len(found):
             found = list(enumerate(sorted(name for _, name in found), 1))
         ids, names = zip(*sorted(found), strict=True)

@@ -2,8 +2,10 @@
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from ..errors import ZipSegError
 from ..labeling.labels import read_labels, replaced
@@ -39,14 +41,14 @@ def write_report(
     found = read_labels(labels or output / "labels.json")
     ground = read_labels(truth) if truth else None
     comparison = compare(found, ground, str(truth)) if ground else Comparison([], {}, {})
-    failures = _load(output / "failures.json", [])
-    summary = _load(output / "summary.json", {})
-    provenance = found["info"].get("provenance", {})
-    root = Path(images or provenance.get("source", {}).get("root", "."))
+    failures = _load(output / "failures.json", _are_failures, [])
+    speed = _load(output / "summary.json", _has_throughput, {}).get("throughput")
+    provenance = found["info"].get("provenance")
+    root = Path(images or _inside(provenance, "source", "root") or ".")
     page = {
         "subtitle": _subtitle(found, provenance),
-        "tiles": _tiles(found, failures, summary, comparison),
-        "charts": histograms(found, summary.get("throughput")),
+        "tiles": _tiles(found, failures, speed, comparison),
+        "charts": histograms(found, speed),
         "metrics": comparison.metrics,
         "categories": _categories(found, comparison),
         "images": len(found["images"]) + len(failures),
@@ -62,26 +64,48 @@ def write_report(
     return output / FILE
 
 
-def _load(path: Path, default: list | dict) -> list | dict:
+def _load(path: Path, usable: Callable[[Any], bool], default: Any) -> Any:
     if not path.exists():
         return default
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ZipSegError(f"{path}: cannot be read ({error}); delete it to go without") from error
-    if type(content) is not type(default):
+    if not usable(content):
         raise ZipSegError(f"{path}: not the file that a labelling run writes; delete it")
     return content
 
 
-def _subtitle(labels: dict, provenance: dict) -> str:
-    parts = [provenance.get("source", {}).get("name"), labels["info"].get("date_created")]
-    if "config" in provenance:
-        parts.insert(1, provenance["config"]["MODEL"]["META_ARCHITECTURE"])
+def _are_failures(content: Any) -> bool:
+    return isinstance(content, list) and all(
+        isinstance(_inside(entry, key), str) for entry in content for key in ("file_name", "reason")
+    )
+
+
+def _has_throughput(content: Any) -> bool:
+    numbers = [
+        *(_inside(content, "throughput", key) for key in ("elapsed_seconds", "images_per_second")),
+        *(_inside(content, "throughput", "timeline", key) for key in ("start", "end")),
+    ]
+    images = _inside(content, "throughput", "timeline", "images")
+    return isinstance(images, list) and all(isinstance(x, int | float) for x in numbers + images)
+
+
+def _inside(content: Any, *keys: str) -> Any:
+    """The value at the end of the path, None where an object on the way is missing or none."""
+    for key in keys:
+        content = content.get(key) if isinstance(content, dict) else None
+    return content
+
+
+def _subtitle(labels: dict, provenance: Any) -> str:
+    source = _inside(provenance, "source", "name")
+    architecture = _inside(provenance, "config", "MODEL", "META_ARCHITECTURE")
+    parts = (source, architecture, labels["info"].get("date_created"))
     return " · ".join(str(part) for part in parts if part)
 
 
-def _tiles(labels: dict, failures: list, summary: dict, comparison: Comparison) -> list:
+def _tiles(labels: dict, failures: list, speed: dict | None, comparison: Comparison) -> list:
     images, count = len(labels["images"]), len(labels["annotations"])
     used = len({a["category_id"] for a in labels["annotations"]})
     tiles = [
@@ -91,8 +115,8 @@ def _tiles(labels: dict, failures: list, summary: dict, comparison: Comparison) 
         (f"{used:,} / {len(labels['categories']):,}", "categories used"),
         (f"{len(failures):,}", "images failed"),
     ]
-    if "throughput" in summary:
-        tiles.append((f"{summary['throughput']['images_per_second']:,.2f}", "images per second"))
+    if speed:
+        tiles.append((f"{speed['images_per_second']:,.2f}", "images per second"))
     if comparison.metrics:
         _, boxes, masks = comparison.metrics[1]
         tiles.append((boxes, "AP of boxes") if masks == "-" else (masks, "AP of masks"))

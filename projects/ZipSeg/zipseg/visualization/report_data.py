@@ -50,7 +50,7 @@ def histograms(labels: dict, throughput: dict | None) -> list[dict]:
         line = throughput["timeline"]
         minutes = (line["end"] - line["start"]) / 60
         ticks = ["0 min", f"{minutes / 2:.3g}", f"{minutes:.3g} min"]
-        charts.append(_chart("Images labelled over time", line["images"], ticks, "images"))
+        charts.append(_chart("Images over time", line["images"], ticks, "images"))
     return charts
 
 
@@ -147,6 +147,9 @@ def gallery_entry(image: dict, root: Path, shapes: list[dict], truth: list[dict]
         rgb = read_image(root / image["file_name"], "RGB")
     except ImageError as error:
         return {**entry, "reason": str(error)}
+    if rgb.shape[:2] != (image["height"], image["width"]):
+        other = f"{image['width']} x {image['height']}"
+        return {**entry, "reason": f"{rgb.shape[1]} x {rgb.shape[0]}, but labelled as {other}"}
     scale = min(1.0, _LONG_SIDE / max(rgb.shape[:2]))
     width, height = (max(1, round(side * scale)) for side in rgb.shape[1::-1])
     small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
