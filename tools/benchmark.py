@@ -19,12 +19,14 @@ from zipseg.benchmarks.evaluation import evaluation_benchmark
 from zipseg.benchmarks.forward import benchmark_picture, forward_benchmark
 from zipseg.benchmarks.labeling import memory_benchmark, overhead_benchmark, ranks_benchmark
 from zipseg.benchmarks.surgery import surgery_benchmark
+from zipseg.benchmarks.vocabulary import vocabulary_benchmark
 from zipseg.commands import load_config, run_or_explain
 from zipseg.data.coco_io import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPER = ROOT / "configs" / "COCO" / "zip_RN50x64_ViT-B-16_SAM-ViT-H.yaml"
 EMBEDDED = str(ROOT / "configs" / "ZipWorld" / "zip_embedded.yaml")
+TINY = str(ROOT / "configs" / "Test" / "zip_tiny_random.yaml")
 UNTRAINED = ("SEMANTIC", "BOUNDARY", "SAM")
 
 
@@ -69,6 +71,10 @@ BENCHMARKS: dict[str, tuple[Callable[[argparse.Namespace], dict], dict[str, Call
             "labeling_wall_over_networks": itemgetter("wall_over_networks"),
             "labeling_wall_over_model": itemgetter("wall_over_model"),
         },
+    ),
+    "vocabulary": (
+        lambda _: vocabulary_benchmark(load_config(TINY), benchmark_picture()),
+        {"forward_1203_over_4_names": lambda result: result["1203"]["over_fewest"]},
     ),
     "forward": (forward, {"non_network_fraction": itemgetter("non_network_fraction")}),
 }

@@ -10,6 +10,7 @@ from tools import benchmark
 
 from zipseg.benchmarks.forward import benchmark_picture, forward_benchmark
 from zipseg.benchmarks.surgery import plain_similarity
+from zipseg.benchmarks.vocabulary import vocabulary_benchmark
 from zipseg.commands import load_config
 
 TINY = str(benchmark.ROOT / "configs" / "Test" / "zip_tiny_random.yaml")
@@ -51,3 +52,11 @@ def test_both_forms_of_surgery_agree_in_processes_of_their_own():
     report = benchmark.surgery_benchmark(names=400, tokens=200, channels=128)
     assert report["max_difference"] < 1e-5
     assert report["speedup"] > 0
+
+
+def test_the_cost_of_names_is_measured_for_the_whole_pass():
+    report = vocabulary_benchmark(load_config(TINY), benchmark_picture(60, 80), (2, 5), repeats=1)
+    assert report.keys() == {"2", "5"}
+    assert [row["present"] for row in report.values()] == [2, 3]  # MAX_NAMES
+    assert all(0 < row["naming_s"] < row["forward_s"] for row in report.values())
+    assert report["2"]["over_fewest"] == 1

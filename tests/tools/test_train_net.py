@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from detectron2.data.datasets import register_coco_instances
+from detectron2.data.datasets.lvis import get_lvis_instances_meta, register_lvis_instances
+from detectron2.data.datasets.lvis_v1_categories import LVIS_CATEGORIES
 from detectron2.engine import default_argument_parser
 from PIL import Image
 from pycocotools.coco import COCO
@@ -115,19 +117,64 @@ def test_the_command_explains_mistakes_without_a_traceback(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_real_photographs(photographs, tmp_path):
-    """Three of the real photographs; the whole set takes a minute (README)."""
+@pytest.fixture(scope="module")
+def three_photographs(photographs, tmp_path_factory):
+    """COCO's annotations of three real photographs, as a dict."""
     content = json.loads((photographs / "annotations" / "instances_val2017.json").read_text())
     content["images"] = content["images"][:3]
     kept = {image["id"] for image in content["images"]}
     content["annotations"] = [a for a in content["annotations"] if a["image_id"] in kept]
-    (tmp_path / "three.json").write_text(json.dumps(content))
-    register_coco_instances(
-        "three_photographs", {}, str(tmp_path / "three.json"), str(photographs / "val2017")
-    )
-    results = run("--eval-only", "DATASETS.TEST", "('three_photographs',)", "OUTPUT_DIR", tmp_path)
-    assert results["bbox"]["AP"] >= 0
+    return content
+
+
+def test_every_protocol_on_real_photographs(photographs, three_photographs, tmp_path):
+    (tmp_path / "three.json").write_text(json.dumps(three_photographs))
+    folder = str(photographs / "val2017")
+    register_coco_instances("three_photographs", {}, str(tmp_path / "three.json"), folder)
+    protocols = "('coco', 'class_agnostic', 'open_vocabulary')"
+    options = "EVALUATION.PROTOCOLS", protocols, "OUTPUT_DIR", tmp_path
+    results = run("--eval-only", "DATASETS.TEST", "('three_photographs',)", *options)
+    for task in ("bbox", "segm"):
+        assert results[task]["AP"] >= 0
+        caps = {f"AR@{cap}" for cap in (1, 10, 100, 1000)}
+        assert {"AP", "AP50", *caps} <= results[f"{task}_class_agnostic"].keys()
+        assert {"AP50_novel", "AP50_base"} <= results[f"{task}_open_vocabulary"].keys()
     found = COCO(str(tmp_path / "three.json")).loadRes(
         str(tmp_path / "inference" / "three_photographs" / "coco_instances_results.json")
     )
     assert found.anns
+
+
+def test_lvis_with_its_1203_names_on_real_photographs(photographs, three_photographs, tmp_path):
+    """COCO's objects under LVIS's ids and in LVIS's format, which has no file names."""
+    categories = LVIS_CATEGORIES
+    images = [
+        {
+            **{key: image[key] for key in ("id", "height", "width")},
+            "coco_url": f"http://images.cocodataset.org/val2017/{image['file_name']}",
+            "neg_category_ids": [1200, 1201],
+            "not_exhaustive_category_ids": [],
+        }
+        for image in three_photographs["images"]
+    ]
+    annotations = [
+        {key: a[key] for key in ("id", "image_id", "category_id", "bbox", "area", "segmentation")}
+        for a in three_photographs["annotations"]
+        if not a["iscrowd"]
+    ]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (tmp_path / "lvis.json").write_text(json.dumps(content))
+    name, meta = "lvis_v1_photographs", get_lvis_instances_meta("lvis_v1")
+    register_lvis_instances(name, meta, str(tmp_path / "lvis.json"), str(photographs))
+    results = run(
+        "--eval-only",
+        *("DATASETS.TEST", f"('{name}',)", "EVALUATION.PROTOCOLS", "('lvis',)"),
+        *("TEST.DETECTIONS_PER_IMAGE", 300, "OUTPUT_DIR", tmp_path),
+    )
+    assert results.keys() == {"bbox_lvis", "segm_lvis"}
+    for metrics in results.values():
+        assert {"AP", "APr", "APc", "APf", "AR@300"} <= metrics.keys()
+        assert metrics["AP"] >= 0
+    found = json.loads((tmp_path / "inference" / name / "coco_instances_results.json").read_text())
+    assert found
+    assert {each["category_id"] for each in found} <= set(range(1, 1204))

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -49,8 +49,14 @@ def benchmark_picture(height: int = 427, width: int = 640) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def stopwatch(model: Zip) -> Iterator[dict[str, float]]:
-    """Adds up the seconds of every network and stage of ``model`` while the context lasts."""
+def stopwatch(
+    model: Zip, clock: Callable[[], float] = time.perf_counter
+) -> Iterator[dict[str, float]]:
+    """Adds up the seconds of every network and stage of ``model`` while the context lasts.
+
+    Args:
+        clock: wall time, or the process's own.
+    """
     seconds: dict[str, float] = defaultdict(float)
     sam = model.segmenter.sam
     modules = (
@@ -65,11 +71,14 @@ def stopwatch(model: Zip) -> Iterator[dict[str, float]]:
         handle
         for name, module in zip(NETWORKS, modules, strict=True)
         if module is not None  # naming mostly needs no pass of its own
-        for handle in _time_module(seconds, name, module)
+        for handle in _time_module(seconds, name, module, clock)
     ]
     stages = model.stages
     model.stages = type(stages)(
-        *(_timed(seconds, name, stage) for name, stage in zip(stages._fields, stages, strict=True))
+        *(
+            _timed(seconds, name, stage, clock)
+            for name, stage in zip(stages._fields, stages, strict=True)
+        )
     )
     try:
         yield seconds
@@ -79,22 +88,24 @@ def stopwatch(model: Zip) -> Iterator[dict[str, float]]:
             handle.remove()
 
 
-def _time_module(seconds: dict, name: str, module: torch.nn.Module) -> list:
+def _time_module(
+    seconds: dict, name: str, module: torch.nn.Module, clock: Callable[[], float]
+) -> list:
     def begin(*_):
-        seconds[name] -= time.perf_counter()
+        seconds[name] -= clock()
 
     def end(*_):
-        seconds[name] += time.perf_counter()
+        seconds[name] += clock()
 
     return [module.register_forward_pre_hook(begin), module.register_forward_hook(end)]
 
 
-def _timed(seconds: dict, name: str, stage):
+def _timed(seconds: dict, name: str, stage: Callable, clock: Callable[[], float]) -> Callable:
     def run(*args, **kwargs):
-        start = time.perf_counter()
+        start = clock()
         try:
             return stage(*args, **kwargs)
         finally:
-            seconds[name] += time.perf_counter() - start
+            seconds[name] += clock() - start
 
     return run

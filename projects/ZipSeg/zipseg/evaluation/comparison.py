@@ -193,11 +193,12 @@ def to_json(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
 def _interval_notes(comparison: Comparison, lead: str) -> list[str]:
     first = comparison.rows[0]
     return [
-        f"{lead}{run} less {first.name}, {metric}: {i.difference:+.2f}, 95 % interval "
-        f"{i.low:+.2f} to {i.high:+.2f} over resamples of {first.images} images, "
+        f"{lead}{run} less {first.name}, {metric}: {_signed(i.difference, 2)}, 95 % interval "
+        f"{_signed(i.low, 2)} to {_signed(i.high, 2)} over resamples of {first.images} images, "
         f"better in {i.better:.0%} of them"
         for run, bounds in comparison.intervals.items()
         for metric, i in bounds.items()
+        if i.low or i.high or i.difference  # nothing to tell where neither run finds anything
     ]
 
 
@@ -206,7 +207,13 @@ def _cell(row: Row, metric: str) -> str:
     if math.isnan(value):
         return "n/a"
     change = row.difference.get(metric, math.nan)
-    return f"{value:.1f}" + ("" if math.isnan(change) else f" ({change:+.1f})")
+    return f"{value:.1f}" + ("" if math.isnan(change) else f" ({_signed(change, 1)})")
+
+
+def _signed(value: float, digits: int) -> str:
+    """With its sign, and zero as "0.0" from either side."""
+    rounded = round(value, digits)
+    return f"{rounded:+.{digits}f}" if rounded else f"{0:.{digits}f}"
 
 
 def _pipe(cells: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from .columns import GroundTruth
 from .losses import CAUSES, FOUND, MEANINGS, Fate, decode, largest_causes, summarise
 from .stage_records import StageRecord, load_record
 
-_PALETTE = "#93c47d #6fa8dc #9fc5e8 #cfe2f3 #a994d8 #bba8e0 #cdbfea #e4dbf5 #f6b26b #e06666"
+_PALETTE = "#93c47d #6fa8dc #9fc5e8 #45818e #76a5af #a994d8 #bba8e0 #cdbfea #e4dbf5 #f6b26b #e06666"
 _COLOURS = dict(zip((FOUND, *CAUSES), _PALETTE.split(), strict=True))
 
 
@@ -87,7 +87,7 @@ def _plot(path: Path, summary: Mapping[str, Mapping[str, float]]) -> None:
         left += width
     axis.set(xlim=(0, 100), xlabel="annotated objects, %")
     axis.invert_yaxis()
-    figure.legend(loc="outside upper center", ncols=5, frameon=False)
+    figure.legend(loc="outside upper center", ncols=6, frameon=False)
     FigureCanvasAgg(figure).print_png(str(path))
 
 

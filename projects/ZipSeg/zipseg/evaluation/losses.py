@@ -15,9 +15,9 @@ from .matching import AREA_RANGES
 from .stage_records import StageRecord
 
 FOUND = "found"
-_DISCOVERY = ("merged", "spread", "split", "missed")
-# In the order of the method; all of _DISCOVERY are selection and regrouping.
-CAUSES = ("naming", "activation", "clustering", *_DISCOVERY, "masks", "scoring")
+_CLUSTERING = ("joined", "leaked")
+_REGROUPING = ("merged", "spread", "split", "missed")  # and selection
+CAUSES = ("naming", "activation", *_CLUSTERING, *_REGROUPING, "masks", "scoring")
 # What each fate means, in the words of the report; "its" is the object's.
 MEANINGS = {
     FOUND: "an instance of its name has a mask IoU of at least 0.5 with it",
@@ -25,12 +25,15 @@ MEANINGS = {
     "activation": "too little of it was activated for its name: no more than the share that "
     "selection asks of a fragment, or with the watershed, whose objects lie within what is "
     "activated, less than half",
-    "clustering": "no union of pieces (fragments, or the watershed's basins) has an IoU of 0.5 "
-    "with it: a piece runs across its border",
-    "merged": "a prompt covers it together with another object of its name",
-    "spread": "a prompt covers it and goes far beyond, over ground or objects of other names",
-    "split": "prompts lie within its box, all too small",
-    "missed": "pieces could have made it up, but no prompt of its name is near",
+    "joined": "clustering: no union of pieces (fragments, or the watershed's basins) has an IoU of "
+    "0.5 with it, as its main piece runs on mostly over other objects of its name",
+    "leaked": "clustering: the same, but its main piece runs on mostly over ground or objects of "
+    "other names (too much is activated, and no boundary was found)",
+    "merged": "regrouping: a prompt covers it together with another object of its name",
+    "spread": "regrouping: a prompt covers it and goes far beyond, over ground or objects of other "
+    "names",
+    "split": "regrouping: prompts lie within its box, all too small",
+    "missed": "regrouping: pieces could have made it up, but no prompt of its name is near",
     "masks": "a prompt of its name has a box IoU of at least 0.5 with it, but no mask fits",
     "scoring": "a mask fits, but score, duplicate removal or the cap dropped it",
 }
@@ -115,10 +118,11 @@ def attribute(record: StageRecord, masks: np.ndarray, names: Sequence[str]) -> l
         elif (_box_iou(ours, boxes[index]) >= _ENOUGH).any():
             causes.append("masks")
         else:
-            others = boxes[names == name]
+            same = names == name
+            neighbours = masks[same].any(0) & ~masks[index]
             causes.append(
-                _lost_before_selection(record, place[name], masks[index])
-                or _lost_in_regrouping(ours, boxes[index], others)
+                _lost_before_selection(record, place[name], masks[index], neighbours)
+                or _lost_in_regrouping(ours, boxes[index], boxes[same])
             )
     return causes
 
@@ -167,21 +171,37 @@ def _has_match(
     return ((overlap >= _ENOUGH * union) & (proposed[:, None] == names)).any(0)
 
 
-def _lost_before_selection(record: StageRecord, name: int, mask: np.ndarray) -> str:
-    """ "activation", "clustering", or "" if pieces of what is activated could make the object."""
+def _lost_before_selection(
+    record: StageRecord, name: int, mask: np.ndarray, neighbours: np.ndarray
+) -> str:
+    """ "activation", "joined", "leaked", or "" if pieces could make the object.
+
+    Args:
+        name: its place in ``record.present``.
+        mask, neighbours: the object and all others of its name, bool [H, W].
+    """
     active = record.active[name]
-    inside = cv2.resize(mask.astype(np.float32), active.shape[::-1], interpolation=cv2.INTER_AREA)
+    inside = _on_grid(mask, active.shape)
     if inside[active].sum() <= record.needed * inside.sum():
         return "activation"
-    pieces = record.pieces[name if len(record.pieces) > 1 else 0] + 1
-    area = np.bincount(pieces.ravel())
-    overlap = np.bincount(pieces.ravel(), weights=inside.ravel())
+    pieces = (record.pieces[name if len(record.pieces) > 1 else 0] + 1).ravel()
+    area = np.bincount(pieces)
+    overlap = np.bincount(pieces, weights=inside.ravel())
     area[0] = overlap[0] = 0
     # The union of pieces with the best IoU takes them in the order of their share inside.
     order = np.argsort(-overlap / np.maximum(area, 1))
-    overlap, area = overlap[order].cumsum(), area[order].cumsum()
-    reachable = (overlap / (inside.sum() + area - overlap)).max()
-    return "" if reachable >= _ENOUGH else "clustering"
+    together, size = overlap[order].cumsum(), area[order].cumsum()
+    if (together / (inside.sum() + size - together)).max() >= _ENOUGH:
+        return ""
+    main = overlap.argmax()
+    surplus = area[main] - overlap[main]
+    beside = _on_grid(neighbours, active.shape).ravel()[pieces == main].sum()
+    return "joined" if beside > surplus / 2 else "leaked"
+
+
+def _on_grid(mask: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """The share of each cell that a mask [H, W] covers: float32 [h, w]."""
+    return cv2.resize(mask.astype(np.float32), grid[::-1], interpolation=cv2.INTER_AREA)
 
 
 def _lost_in_regrouping(ours: np.ndarray, box: np.ndarray, others: np.ndarray) -> str:

@@ -1,0 +1,54 @@
+"""What a longer list of names costs: classification comes first, so little but the text."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode
+from detectron2.modeling import build_model
+
+from .forward import stopwatch
+
+
+def vocabulary_benchmark(
+    cfg: CfgNode, image: np.ndarray, counts: Sequence[int] = (4, 80, 1203), repeats: int = 5
+) -> dict[str, dict[str, float]]:
+    """CPU and wall seconds of Zip by the number of names: COCO has 80, LVIS 1,203.
+
+    ``NAMING.MAX_NAMES`` bounds what goes on to the later stages; all other settings are the
+    config's, and every count has the same networks and image.
+
+    Args:
+        image: uint8 [H, W, 3] in the model's input format.
+        repeats: forward passes; the fastest counts, after one that does not.
+
+    Returns:
+        number of names -> ``build_s`` (the networks and the text, once), ``naming_s`` (scores and
+        choice of the present names) and ``forward_s`` (the whole pass) of an image, CPU seconds;
+        ``present``, the names that went on; ``over_fewest``, the pass over that of fewest names.
+    """
+    tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    rows: dict[str, dict[str, float]] = {}
+    for count in counts:
+        cfg = cfg.clone()
+        cfg.MODEL.ZIP.CLASS_NAMES = [f"name {i}" for i in range(count)]
+        start = time.process_time()
+        model = build_model(cfg).eval()
+        build = time.process_time() - start
+        model.trace([{"image": tensor}])
+        passes, naming = [], []
+        for _ in range(repeats):
+            with stopwatch(model, time.process_time) as seconds:
+                start = time.process_time()
+                (trace,) = model.trace([{"image": tensor}])
+                passes.append(time.process_time() - start)
+            naming.append(seconds["score_names"] + seconds["choose_present"])
+        rows[str(count)] = {
+            "build_s": build,
+            "naming_s": min(naming),
+            "forward_s": min(passes),
+            "present": len(trace.present.category),
+        }
+    fewest = rows[str(counts[0])]["forward_s"]
+    return {key: row | {"over_fewest": row["forward_s"] / fewest} for key, row in rows.items()}
