@@ -6,8 +6,8 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tools import make_label_splits
+
 from zipseg.data.splits import LEVELS, image_order, make_split, split_name, split_size
 from zipseg.errors import ZipSegError
 

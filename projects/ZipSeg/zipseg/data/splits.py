@@ -112,8 +112,8 @@ def _mended(
     shows: Counter,
     shown: Mapping[int, set[int]],
 ) -> list[int]:
-    """``fresh`` with images exchanged for those of ``missing`` (image, its category) as far as there
-    is room; those that came in stand first.
+    """``fresh`` with images exchanged for those of ``missing`` (image, its category) as far as
+    there is room; those that came in stand first.
 
     Args:
         shows: how many of the chosen images show each category; kept up to date.

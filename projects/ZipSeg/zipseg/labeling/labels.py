@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -68,16 +68,19 @@ def write_list(file: TextIO, items: Iterable[dict]) -> None:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[TextIO]:
-    """A file to write that takes the place of ``path`` when, and only when, all is on the disk."""
+    """A file to write that takes the place of ``path`` when, and only when, all is on the disk; its
+    folder is made if need be."""
     temporary = path.with_name(path.name + ".tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("w", encoding="utf-8") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise CannotWrite(path, error) from error
 
 
