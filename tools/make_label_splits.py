@@ -4,7 +4,7 @@
     tools/make_label_splits.py datasets/coco/annotations/instances_train2017.json
 
 writes 1perc_instances_train2017.json, 2perc_... beside it: CutLER's names, with "_seedS" after the
-percentage for seeds other than 0. The same file and seed give the same splits on every machine.
+percentage for seeds other than 0. For a registered data set: --dataset NAME. The same file and seed give the same splits on every machine.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from zipseg.commands import run_or_explain
 from zipseg.data.coco_io import write_json
+from zipseg.data.registered import annotation_file
 from zipseg.data.splits import LEVELS, check_splittable, make_split, split_name
 from zipseg.errors import ZipSegError
 from zipseg.evaluation.columns import load_json
@@ -22,7 +23,9 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", type=Path, help="COCO- or LVIS-format annotations")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("file", nargs="?", type=Path, help="COCO- or LVIS-format annotations")
+    what.add_argument("--dataset", help="a registered data set of such a file, in place of it")
     parser.add_argument(
         "--percent",
         nargs="+",
@@ -38,12 +41,13 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     with run_or_explain():
-        dataset = load_json(args.file)
-        check_splittable(dataset, args.file)
+        file = args.file or annotation_file(args.dataset)
+        dataset = load_json(file)
+        check_splittable(dataset, file)
         for percent in args.percent:
             split = make_split(dataset, percent, args.seed)
-            name = split_name(args.file.name, percent, args.seed)
-            path = (args.output or args.file.parent) / name
+            name = split_name(file.name, percent, args.seed)
+            path = (args.output or file.parent) / name
             try:
                 write_json(path, split)
             except OSError as error:

@@ -1,4 +1,4 @@
-"""One pipeline at a time in a folder, whatever has become of the process that started it."""
+"""One process at a time in a folder, whatever has become of the one that started it."""
 
 import fcntl
 import logging
@@ -13,12 +13,16 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[int]:
+def held(folder: Path, wait: bool = True) -> Iterator[int | None]:
     """Holds the folder's lock; the descriptor is for commands to inherit.
 
     A command that outlives a killed pipeline keeps the lock through the descriptor, so that the
     next start waits for it in place of running it twice. The system takes the lock from whatever
     dies.
+
+    Args:
+        wait: until the lock is free; otherwise None comes in place of the descriptor when it is
+            not.
 
     Raises:
         StepError: the folder cannot be written.
@@ -32,6 +36,9 @@ def held(folder: Path) -> Iterator[int]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if not wait:
+                yield None
+                return
             logger.warning("%s: waiting for another run, or what one has left running", folder)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file

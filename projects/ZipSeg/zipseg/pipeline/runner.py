@@ -75,18 +75,18 @@ class Pipeline:
 
         Args:
             only: some of the steps; None for all.
-            after: called after each step that is finished, with the pipeline still locked.
+            after: called after each step that is finished.
             deadline: ``time.monotonic()`` at which the running command is interrupted.
 
         Raises:
             StepError: a command failed, was interrupted (exit code 75: start again) or is refused.
         """
-        with held(self.programs.output) as lock:
-            self.check()
-            for step in self.steps if only is None else only:
+        self.check()
+        for step in self.steps if only is None else only:
+            with held(self.programs.folder(step.name)) as lock:
                 if self.record(step) is None:
                     self._run(step, lock, deadline)
-                after(step)
+            after(step)
 
     def _run(self, step: Step, lock: int, deadline: float | None) -> None:
         folder = self.programs.folder(step.name)
