@@ -4,7 +4,7 @@
     tools/make_label_splits.py datasets/coco/annotations/instances_train2017.json
 
 writes 1perc_instances_train2017.json, 2perc_... beside it: CutLER's names, with "_seedS" after the
-percentage for seeds other than 0. For a registered data set: --dataset NAME. The same file and seed give the same splits on every machine.
+percentage for seeds other than 0. The same file and seed give the same splits on every machine.
 """
 
 import argparse

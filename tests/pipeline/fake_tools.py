@@ -81,6 +81,11 @@ def main(script: str, words: list[str]) -> int:
         given = options(words)
         model = identity(given.get("MODEL.WEIGHTS", ""))
         labels(f"{given['--output']}/labels.json", model, given["--dataset"])
+    elif script == "make_label_splits.py":
+        given = options(words)
+        percent, seed, name = given["--percent"], int(given["--seed"]), given["--dataset"]
+        marked = f"{percent}perc_seed{seed}" if seed else f"{percent}perc"
+        labels(f"{given['--output']}/{marked}_{name}.json", percent, str(seed))
     elif script == "filter_pseudo_labels.py":
         labels(words[1], identity(words[0]))
     else:

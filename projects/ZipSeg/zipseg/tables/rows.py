@@ -58,7 +58,8 @@ class Declaration:
     Attributes:
         dataset: registered; models label its images.
         tables: name -> ``title`` and, for a grid, ``columns``: the matrix key across.
-        rows: by name, the most important first.
+        rows: by name, the most important first: in the order of the file, but the first seed of
+            every entry before the second of any.
     """
 
     dataset: str
@@ -97,7 +98,8 @@ def read_rows(path: str | Path) -> Declaration:
         for row in _expanded(where, entry):
             _check(where, row, rows, content["tables"])
             rows[row.name] = row
-    return Declaration(content["dataset"], content["tables"], rows)
+    by_seed = sorted(rows.values(), key=lambda row: row.keys.get("seed", 0))
+    return Declaration(content["dataset"], content["tables"], {row.name: row for row in by_seed})
 
 
 def _expanded(where: str, entry: object) -> Iterator[Row]:
