@@ -14,7 +14,8 @@ def add_training_config(cfg: CN) -> None:
     training = cfg.TRAINING = CN()
     # Entries of DATASETS.TRAIN and DATASETS.TEST that end in ".json" are COCO-format files, such as
     # the labels.json of tools/generate_pseudo_labels.py. Their images lie below this folder. "":
-    # where the file says that its images were when they were labelled.
+    # where the file says that its images were when they were labelled, or else beside the file.
+    # These paths may hold environment variables, such as $DETECTRON2_DATASETS.
     training.IMAGE_ROOT = ""
     # The batch size (of all GPUs) that SOLVER's and TEST's numbers of iterations and BASE_LR are
     # meant for. When SOLVER.IMS_PER_BATCH differs, they follow it by Detectron2's rule for

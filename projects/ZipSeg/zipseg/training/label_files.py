@@ -1,5 +1,6 @@
 """COCO-format files as data sets whose name is their path."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,16 +28,24 @@ def register_label_files(cfg: CfgNode, keys: Sequence[str] = ("TRAIN", "TEST")) 
                 _register(name, f"DATASETS.{key}", cfg.TRAINING.IMAGE_ROOT)
 
 
+def local_path(text: str) -> Path:
+    """The path with ``~`` and environment variables replaced; DETECTRON2_DATASETS is "datasets"
+    where it is not set, as for Detectron2."""
+    root = os.environ.get("DETECTRON2_DATASETS", "datasets")
+    return Path(os.path.expandvars(text.replace("$DETECTRON2_DATASETS", root))).expanduser()
+
+
 def _register(name: str, key: str, image_root: str) -> None:
-    if not Path(name).is_file():
-        raise ConfigError(key, f"'{name}' does not exist; make it or mend the path")
-    file = _LabelFile(name, image_root)
+    path = local_path(name)
+    if not path.is_file():
+        raise ConfigError(key, f"'{path}' does not exist; make it or mend the path")
+    file = _LabelFile(path, image_root)
     if name in DatasetCatalog.list():  # the file or its folder may have changed since
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
     DatasetCatalog.register(name, file)
     MetadataCatalog.get(name).set(
-        json_file=name,
+        json_file=str(path),
         image_root=str(file.root),
         evaluator_type="coco",
         thing_classes=file.classes,
@@ -48,7 +57,7 @@ class _LabelFile:
     """Loads the file's records. The first reading, which the vocabulary needs, serves the first
     call too; after that nothing of it stays in memory."""
 
-    def __init__(self, path: str, image_root: str) -> None:
+    def __init__(self, path: Path, image_root: str) -> None:
         self.path = path
         labels = self._labels = read_labels(path)
         categories = sorted(labels["categories"], key=lambda category: category["id"])
@@ -84,16 +93,16 @@ class _LabelFile:
         }
 
 
-def _image_root(path: str, labels: dict, override: str) -> Path:
+def _image_root(path: Path, labels: dict, override: str) -> Path:
     """Where the images are: TRAINING.IMAGE_ROOT, the file's provenance, or the file's folder."""
     names = [image["file_name"] for image in labels["images"]]
     info = labels["info"] if isinstance(labels["info"], dict) else {}
     provenance = info.get("provenance")
     source = provenance.get("source") if isinstance(provenance, dict) else None
     known = source.get("root") if isinstance(source, dict) else None
-    candidates = [override] if override else [known, str(Path(path).parent)]
+    candidates = [override] if override else [known, str(path.parent)]
     for root in filter(None, candidates):
-        root = Path(root).expanduser()
+        root = local_path(root)
         if not names or (root / names[0]).is_file():
             return root
     tried = ", ".join(str(root) for root in candidates if root)

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from detectron2.config import CfgNode
@@ -48,7 +49,8 @@ class Trainer(DefaultTrainer):
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluators:
-        return build_evaluators(cfg, dataset_name, f"{cfg.OUTPUT_DIR}/inference/{dataset_name}")
+        folder = Path(dataset_name).stem if dataset_name.endswith(".json") else dataset_name
+        return build_evaluators(cfg, dataset_name, f"{cfg.OUTPUT_DIR}/inference/{folder}")
 
     def build_hooks(self) -> list[hooks.HookBase]:
         """Detectron2's, with the teacher before those that save and evaluate."""
