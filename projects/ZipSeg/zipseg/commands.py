@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
 from detectron2.config import CfgNode, get_cfg
 
 from .config import add_zip_config
@@ -41,5 +42,16 @@ def load_config(config_file: str, options: list[str] = ()) -> CfgNode:
         cfg.merge_from_list(list(options))
     except Exception as error:  # yacs and yaml raise anything from KeyError to AssertionError
         where = config_file if not options else f"{config_file} {' '.join(options)}"
+        if "CENTERNET" in str(error) and "CENTERNET" not in cfg.MODEL:
+            raise ConfigError(
+                "--config-file", f"{where}: needs a package: pip install centernet2"
+            ) from error
         raise ConfigError("--config-file", f"{where}: {error}") from error
     return cfg
+
+
+def use_available_device(cfg: CfgNode) -> None:
+    """Puts the config's model on the CPU where there is no GPU, with a warning."""
+    if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
+        logger.warning("MODEL.DEVICE is %s but there is no GPU: using the CPU", cfg.MODEL.DEVICE)
+        cfg.MODEL.DEVICE = "cpu"

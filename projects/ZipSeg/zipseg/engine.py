@@ -2,62 +2,58 @@
 
 from collections.abc import Mapping
 
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
-from detectron2.engine import DefaultTrainer, default_setup
-from detectron2.evaluation import DatasetEvaluators
+from detectron2.engine import default_setup
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
-from .commands import load_config
-from .data.loader import build_image_loader
+from .commands import load_config, use_available_device
 from .data.zipworld import register_zipworld
 from .errors import ConfigError
-from .evaluation import build_evaluators
-
-TRAINING_FREE = "Zip"
-
-
-class Trainer(DefaultTrainer):
-    """Detectron2's trainer with ZipSeg's evaluators and, for Zip, whole images to look at."""
-
-    @classmethod
-    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluators:
-        return build_evaluators(cfg, dataset_name, f"{cfg.OUTPUT_DIR}/inference/{dataset_name}")
-
-    @classmethod
-    def build_test_loader(cls, cfg: CfgNode, dataset_name: str):
-        if cfg.MODEL.META_ARCHITECTURE == TRAINING_FREE:
-            return build_image_loader(cfg, dataset_name)
-        return super().build_test_loader(cfg, dataset_name)
+from .training.checkpoint import Checkpointer
+from .training.label_files import register_label_files
+from .training.trainer import TRAINING_FREE, Trainer
+from .training.vocabulary import known_classes
 
 
 def main(args) -> Mapping[str, Mapping[str, float]]:
     """Evaluates or trains as Detectron2's standard arguments ask.
+
+    Returns:
+        The metrics of the evaluation, after training those of the last one.
 
     Raises:
         ConfigError: training asked of Zip; an unusable config.
     """
     register_zipworld()
     cfg = load_config(args.config_file, args.opts)
-    if not args.eval_only and cfg.MODEL.META_ARCHITECTURE == TRAINING_FREE:
+    training_free = cfg.MODEL.META_ARCHITECTURE == TRAINING_FREE
+    if not args.eval_only and training_free:
         raise ConfigError(
             "MODEL.META_ARCHITECTURE",
             "Zip is training-free; evaluate it with --eval-only, or train a detector on its "
             "pseudo-labels (configs/SelfTraining)",
         )
+    use_available_device(cfg)
+    # The labels of a training need not be there any more when its detector is evaluated.
+    register_label_files(cfg, ("TEST",) if args.eval_only else ("TRAIN", "TEST"))
     cfg.freeze()
     default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="zipseg")
-    if not args.eval_only:
-        trainer = Trainer(cfg)
-        trainer.resume_or_load(resume=args.resume)
-        return trainer.train()
+    return _evaluate(cfg, args.resume) if args.eval_only else _train(cfg, args.resume)
+
+
+def _train(cfg: CfgNode, resume: bool) -> Mapping[str, Mapping[str, float]]:
+    trainer = Trainer(cfg)
+    trainer.resume_or_load(resume=resume)
+    return trainer.train()
+
+
+def _evaluate(cfg: CfgNode, resume: bool) -> Mapping[str, Mapping[str, float]]:
     model = Trainer.build_model(cfg)
     if cfg.MODEL.META_ARCHITECTURE != TRAINING_FREE:
-        DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR).resume_or_load(
-            cfg.MODEL.WEIGHTS, resume=args.resume
-        )
+        checkpointer = Checkpointer(model, cfg.OUTPUT_DIR, classes=known_classes(cfg))
+        checkpointer.resume_or_load(cfg.MODEL.WEIGHTS, resume=resume)
     results = Trainer.test(cfg, model)
     comm.synchronize()
     return results

@@ -21,7 +21,8 @@ def read_labels(path: str | Path) -> dict:
 
     Polygons and uncompressed RLE become compressed RLE; missing ``bbox``, ``area``, ``iscrowd``,
     ``id`` and ``info`` are filled in, and a missing score is 1 (a human's label). Polygons of fewer
-    than three points are dropped. Extra fields are kept.
+    than three points are dropped. LVIS's images get a ``file_name`` such as "train2017/1.jpg".
+    Extra fields are kept.
 
     Returns:
         ``info``, ``licenses``, ``categories``, ``images``, ``annotations``; boxes are XYWH in
@@ -105,6 +106,8 @@ def _uniform(labels: object) -> dict:
         sizes[_new_id(where, image, sizes)] = tuple(
             _size(where, image, k) for k in ("height", "width")
         )
+        if "file_name" not in image and isinstance(image.get("coco_url"), str):
+            image["file_name"] = "/".join(image["coco_url"].split("/")[-2:])
         if not isinstance(image.get("file_name"), str):
             raise _Unusable(f"{where} has no file_name")
     categories: set = set()
