@@ -2,7 +2,8 @@
 
 Training counts to ITERATIONS with a checkpoint each, and its "weights" are a hash of all that a
 training depends on; labels and metrics follow from those of the model. FAKE_FAIL=script:code makes
-a script fail; every start is written to LOG beside the scripts.
+a script fail, FAKE_SECONDS is how long an iteration takes; every start is written to LOG beside the
+scripts.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-ITERATIONS, SECONDS = 6, 0.01
+ITERATIONS, SECONDS = 6, float(os.environ.get("FAKE_SECONDS", "0.01"))
 HERE = Path(sys.argv[0])
 
 
