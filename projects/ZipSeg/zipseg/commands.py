@@ -43,8 +43,19 @@ def load_config(config_file: str, options: list[str] = ()) -> CfgNode:
         cfg.merge_from_list(list(options))
     except Exception as error:  # yacs and yaml raise anything from KeyError to AssertionError
         where = config_file if not options else f"{config_file} {' '.join(options)}"
+        if "CENTERNET" in str(error) and "CENTERNET" not in cfg.MODEL:
+            raise ConfigError(
+                "--config-file", f"{where}: needs a package: pip install centernet2"
+            ) from error
         raise ConfigError("--config-file", f"{where}: {error}") from error
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         logger.warning("MODEL.DEVICE is %s but there is no GPU: using the CPU", cfg.MODEL.DEVICE)
         cfg.MODEL.DEVICE = "cpu"
     return cfg
+
+
+def use_available_device(cfg: CfgNode) -> None:
+    """Puts the config's model on the CPU where there is no GPU, with a warning."""
+    if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
+        logger.warning("MODEL.DEVICE is %s but there is no GPU: using the CPU", cfg.MODEL.DEVICE)
+        cfg.MODEL.DEVICE = "cpu"

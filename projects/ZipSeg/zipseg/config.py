@@ -2,6 +2,8 @@
 
 from detectron2.config import CfgNode as CN
 
+from .training.config import add_training_config
+
 
 def add_zip_config(cfg: CN) -> None:
     """Adds ZipSeg's keys to a Detectron2 config, in place.
@@ -19,6 +21,7 @@ def add_zip_config(cfg: CN) -> None:
     _add_networks(cfg.MODEL.ZIP)
     _add_stages(cfg.MODEL.ZIP)
     _add_evaluation(cfg)
+    add_training_config(cfg)
 
     # SAM alone, the baseline: segment everything, then name each mask. Its networks, names and
     # scores are those of MODEL.ZIP.

@@ -12,8 +12,8 @@ from .build import discovery_settings
 from .commands import load_config
 from .data.coco_io import write_json
 from .data.zipworld import register_zipworld
-from .engine import Trainer
 from .predictor import Predictor
+from .training.trainer import Trainer
 from .visualization.stage_panel import save_stage_panel
 
 logger = logging.getLogger(__name__)

@@ -2,36 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
-from detectron2.engine import DefaultTrainer, default_setup
-from detectron2.evaluation import DatasetEvaluators
+from detectron2.engine import default_setup
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
-from .commands import load_config
-from .data.loader import build_image_loader
+from .commands import load_config, use_available_device
 from .data.zipworld import register_zipworld
 from .errors import ConfigError
-from .evaluation import build_evaluators
-
-TRAINING_FREE = ("Zip", "SamAlone")
-
-
-class Trainer(DefaultTrainer):
-    """Detectron2's trainer with ZipSeg's evaluators and, for what needs no training, whole
-    images to look at."""
-
-    @classmethod
-    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluators:
-        return build_evaluators(cfg, dataset_name, f"{cfg.OUTPUT_DIR}/inference/{dataset_name}")
-
-    @classmethod
-    def build_test_loader(cls, cfg: CfgNode, dataset_name: str):
-        if cfg.MODEL.META_ARCHITECTURE in TRAINING_FREE:
-            return build_image_loader(cfg, dataset_name)
-        return super().build_test_loader(cfg, dataset_name)
+from .training.checkpoint import Checkpointer
+from .training.label_files import register_label_files
+from .training.trainer import Trainer, training_free
+from .training.vocabulary import known_classes
 
 
 def check_names(cfg: CfgNode, names: Sequence[str]) -> None:
@@ -50,32 +33,42 @@ def check_names(cfg: CfgNode, names: Sequence[str]) -> None:
 def main(args) -> Mapping[str, Mapping[str, float]]:
     """Evaluates or trains as Detectron2's standard arguments ask.
 
+    Returns:
+        The metrics of the evaluation, after training those of the last one.
+
     Raises:
         ConfigError: training asked of what is training-free; an unusable config.
     """
     register_zipworld()
     cfg = load_config(args.config_file, args.opts)
-    training_free = cfg.MODEL.META_ARCHITECTURE in TRAINING_FREE
-    if training_free and not args.eval_only:
+    if training_free(cfg) and not args.eval_only:
         raise ConfigError(
             "MODEL.META_ARCHITECTURE",
             f"{cfg.MODEL.META_ARCHITECTURE} is training-free; evaluate it with --eval-only, or "
             "train a detector on its pseudo-labels (tools/generate_pseudo_labels.py)",
         )
+    use_available_device(cfg)
+    # The labels of a training need not be there any more when its detector is evaluated.
+    register_label_files(cfg, ("TEST",) if args.eval_only else ("TRAIN", "TEST"))
     cfg.freeze()
     default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="zipseg")
-    if not args.eval_only:
-        trainer = Trainer(cfg)
-        trainer.resume_or_load(resume=args.resume)
-        return trainer.train()
+    return _evaluate(cfg, args.resume) if args.eval_only else _train(cfg, args.resume)
+
+
+def _train(cfg: CfgNode, resume: bool) -> Mapping[str, Mapping[str, float]]:
+    trainer = Trainer(cfg)
+    trainer.resume_or_load(resume=resume)
+    return trainer.train()
+
+
+def _evaluate(cfg: CfgNode, resume: bool) -> Mapping[str, Mapping[str, float]]:
     model = Trainer.build_model(cfg)
-    if training_free:
+    if training_free(cfg):
         check_names(cfg, model.names)
     else:
-        DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR).resume_or_load(
-            cfg.MODEL.WEIGHTS, resume=args.resume
-        )
+        checkpointer = Checkpointer(model, cfg.OUTPUT_DIR, classes=known_classes(cfg))
+        checkpointer.resume_or_load(cfg.MODEL.WEIGHTS, resume=resume)
     results = Trainer.test(cfg, model)
     comm.synchronize()
     return results

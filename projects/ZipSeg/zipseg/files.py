@@ -2,7 +2,10 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
@@ -11,11 +14,22 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written; whatever was there before is unchanged.
     """
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[IO[bytes]]:
+    """A binary file to write that takes the place of ``path`` when the block has ended well.
+
+    Raises:
+        OSError: as ``write_atomically``.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
         try:
-            file.write(content)
+            yield file
             file.close()
             os.chmod(file.name, 0o666 & ~_umask())
             os.replace(file.name, path)

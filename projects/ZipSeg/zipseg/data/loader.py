@@ -25,7 +25,7 @@ class ImageMapper:
         entry = {key: value for key, value in record.items() if key != "annotations"}
         try:
             image = read_image(record["file_name"], self.image_format, self.max_pixels)
-            _check_size(record, image)
+            check_size(record, image)
         except ImageError as error:
             return entry | {"error": str(error)}
         height, width = image.shape[:2]
@@ -61,7 +61,8 @@ def build_image_loader(cfg: CfgNode, dataset_name: str) -> ReadableBatches:
     return ReadableBatches(build_detection_test_loader(cfg, dataset_name, mapper=mapper))
 
 
-def _check_size(record: dict, image: np.ndarray) -> None:
+def check_size(record: dict, image: np.ndarray) -> None:
+    """Raises ImageError for an image [H, W, 3] of another size than its record has."""
     height, width = image.shape[:2]
     expected = (record.get("height", height), record.get("width", width))
     if expected != (height, width):

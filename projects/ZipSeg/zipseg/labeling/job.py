@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
 from detectron2.modeling import META_ARCH_REGISTRY, build_model
 from detectron2.utils.env import seed_all_rng
 from torch import nn
 
-from ..commands import load_config
+from ..commands import load_config, use_available_device
 from ..data.zipworld import register_zipworld
 from ..errors import ConfigError
+from ..training.checkpoint import Checkpointer
+from ..training.vocabulary import known_classes
 from ..visualization.report import write_report
-from .errors import LabelingError
 from .labeler import Labeler
 from .merge import is_merged
 from .provenance import describe
@@ -50,8 +50,14 @@ class LabelJob:
         return folder_source(self.images, self.names)
 
     def config(self) -> CfgNode:
-        """Its config; raises ConfigError for a file or an option that is unusable."""
-        return load_config(self.config_file, list(self.opts))
+        """The config, on the CPU where there is no GPU.
+
+        Raises:
+            ConfigError: the file or an option is unusable.
+        """
+        cfg = load_config(self.config_file, list(self.opts))
+        use_available_device(cfg)
+        return cfg
 
     def command(self) -> list[str]:
         """The command line that repeats the labels, whatever the number of processes."""
@@ -84,8 +90,7 @@ def load_model(cfg: CfgNode) -> nn.Module:
     """A Detectron2 model in evaluation mode; equal configs give equal weights, random ones too.
 
     Raises:
-        ConfigError: an unknown architecture.
-        LabelingError: weights that cannot be loaded.
+        ConfigError: an unknown architecture, or weights that cannot be loaded or do not fit.
     """
     seed_all_rng(max(cfg.SEED, 0))
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
@@ -95,10 +100,5 @@ def load_model(cfg: CfgNode) -> nn.Module:
         )
     model = build_model(cfg)
     if cfg.MODEL.WEIGHTS:
-        try:
-            DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
-        except Exception as error:  # missing, truncated or not a checkpoint at all
-            raise LabelingError(
-                f"MODEL.WEIGHTS: {cfg.MODEL.WEIGHTS} cannot be loaded ({error})"
-            ) from error
+        Checkpointer(model, classes=known_classes(cfg)).load(cfg.MODEL.WEIGHTS)
     return model.eval()

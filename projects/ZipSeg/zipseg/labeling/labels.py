@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -22,7 +22,8 @@ def read_labels(path: str | Path) -> dict:
 
     Polygons and uncompressed RLE become compressed RLE; missing ``bbox``, ``area``, ``iscrowd``,
     ``id`` and ``info`` are filled in, and a missing score is 1 (a human's label). Polygons of fewer
-    than three points are dropped. Extra fields are kept.
+    than three points are dropped. LVIS's images get a ``file_name`` such as "train2017/1.jpg".
+    Extra fields are kept.
 
     Returns:
         ``info``, ``licenses``, ``categories``, ``images``, ``annotations``; boxes are XYWH in
@@ -69,16 +70,19 @@ def write_list(file: TextIO, items: Iterable[dict]) -> None:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[TextIO]:
-    """A file to write that takes the place of ``path`` when, and only when, all is on the disk."""
+    """A file to write that takes the place of ``path`` when, and only when, all is on the disk; its
+    folder is made if need be."""
     temporary = path.with_name(path.name + ".tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("w", encoding="utf-8") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise CannotWrite(path, error) from error
 
 
@@ -105,6 +109,8 @@ def _uniform(labels: object) -> dict:
         sizes[_new_id(where, image, sizes)] = tuple(
             _size(where, image, k) for k in ("height", "width")
         )
+        if "file_name" not in image and isinstance(image.get("coco_url"), str):
+            image["file_name"] = "/".join(image["coco_url"].split("/")[-2:])
         _text(where, image, "file_name")
     categories: set = set()
     for place, category in enumerate(labels["categories"]):

@@ -1,0 +1,127 @@
+"""How a trained detector's labels are merged with those it was trained on.
+
+After CutLER's self-training rounds, which keep a detector's confident masks and those of the
+previous round's that overlap none of them: what the detector is sure of replaces older labels, and
+objects that it has not learned yet are not lost.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pycocotools import mask as mask_util
+
+from ..labeling.errors import LabelingError
+from ..labeling.filters import Selection, select
+
+
+class MergeRule(NamedTuple):
+    """The rule, in the order in which it is applied. Overlaps are IoU of masks (of boxes where a
+    label of the image has no mask)."""
+
+    new_score: float = 0.5  # new labels of at least this score are kept
+    # Previous labels of at least this score are kept too, if they overlap no kept new label of
+    # their image and category by this much or more.
+    previous_score: float = 0.0
+    overlap: float = 0.5
+    # ... or no kept new label of whatever category: one name for each place.
+    any_category: bool = False
+    # Of labels of an image and category that overlap more than this, the best stays (NMS).
+    max_overlap: float = 0.7
+    per_image: int | None = 100  # the best so many of an image
+    per_category: int | None = None  # the best so many of a category, over all images
+
+
+def merge_labels(new: dict, previous: dict, rule: MergeRule = MergeRule()) -> dict:  # noqa: B008
+    """One COCO-format dict of two for the same images and categories.
+
+    Args:
+        new, previous: as ``labeling.labels.read_labels`` returns them.
+
+    Returns:
+        ``images`` of either file by id; ``annotations`` by image, new ones first, with ids from 1
+        and a ``generation``, the number of merges that their label has come through at the most
+        (0: of the first labels); ``info`` has ``provenance`` of the new labels and ``merge``, the
+        rule with its counts.
+
+    Raises:
+        LabelingError: other categories, one image id for two files, a rule out of its range.
+    """
+    _check(new, previous, rule)
+    generation = previous["info"].get("merge", {}).get("generation", 0) + 1
+    kept = select(new, Selection(min_score=rule.new_score))["annotations"]
+    older = select(previous, Selection(min_score=rule.previous_score))["annotations"]
+    kept = [{**a, "generation": generation} for a in kept]
+    older = [{**a, "generation": a.get("generation", 0)} for a in older]
+    images = {image["id"]: image for labels in (previous, new) for image in labels["images"]}
+    together = [*kept, *_apart(older, kept, rule)]
+    together.sort(key=lambda a: a["image_id"])  # stable: new ones stay first
+    merged = {
+        "info": {},
+        "licenses": new.get("licenses", []),
+        "categories": new["categories"],
+        "images": [images[identity] for identity in sorted(images)],
+        "annotations": [{**a, "id": number} for number, a in enumerate(together, 1)],
+    }
+    merged = select(
+        merged, Selection(0.0, 0.0, rule.max_overlap, rule.per_image, rule.per_category)
+    )
+    merged["annotations"] = [{**a, "id": n} for n, a in enumerate(merged["annotations"], 1)]
+    from_new = sum(a["generation"] == generation for a in merged["annotations"])
+    merged["info"] = {
+        **{key: value for key, value in new["info"].items() if key == "provenance"},
+        "description": "Pseudo-labels, merged with those of the round before",
+        "merge": {
+            "rule": rule._asdict(),
+            "generation": generation,
+            "new": {"labels": len(new["annotations"]), "kept": from_new},
+            "previous": {
+                "labels": len(previous["annotations"]),
+                "kept": len(merged["annotations"]) - from_new,
+            },
+        },
+    }
+    return merged
+
+
+def _check(new: dict, previous: dict, rule: MergeRule) -> None:
+    for key in ("new_score", "previous_score", "overlap", "max_overlap"):
+        value = getattr(rule, key)
+        if not 0 <= value <= 1:
+            raise LabelingError(f"--{key.replace('_', '-')}: {value} is not in 0 .. 1")
+    names = [{c["id"]: c["name"] for c in labels["categories"]} for labels in (new, previous)]
+    if names[0] != names[1]:
+        odd = sorted(set(names[0].items()) ^ set(names[1].items()))[:5]
+        raise LabelingError(f"the files to merge differ in their categories: {odd}")
+    files = {image["id"]: image["file_name"] for image in previous["images"]}
+    for image in new["images"]:
+        if files.get(image["id"], image["file_name"]) != image["file_name"]:
+            raise LabelingError(
+                f"image {image['id']} is {image['file_name']} in one file to merge and "
+                f"{files[image['id']]} in the other: they label different pictures"
+            )
+
+
+def _apart(older: Iterable[dict], kept: Iterable[dict], rule: MergeRule) -> Iterator[dict]:
+    """The older labels that overlap no kept one."""
+    rivals = defaultdict(list)
+    for annotation in kept:
+        rivals[_place(annotation, rule)].append(annotation)
+    for annotation in older:
+        near = rivals.get(_place(annotation, rule))
+        if not near or max(_overlaps(annotation, near)) < rule.overlap:
+            yield annotation
+
+
+def _place(annotation: dict, rule: MergeRule) -> tuple[int, int]:
+    return annotation["image_id"], 0 if rule.any_category else annotation["category_id"]
+
+
+def _overlaps(annotation: dict, others: list[dict]) -> list[float]:
+    """IoU with each of ``others``; 1 with one that equals it, even if both are empty."""
+    everything = [annotation, *others]
+    key = "segmentation" if all(a.get("segmentation") for a in everything) else "bbox"
+    shapes = [a[key] for a in everything]
+    return mask_util.iou(shapes[:1], shapes[1:], [0] * len(others))[0].tolist()

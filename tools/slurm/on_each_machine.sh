@@ -1,0 +1,19 @@
+#!/bin/bash
+# Runs a training command as one process on each machine of a SLURM step: adds Detectron2's
+# distribution arguments right after the script.
+#   srun --ntasks-per-node=1 tools/slurm/on_each_machine.sh python tools/train_net.py ...
+set -euo pipefail
+interpreter=$1 script=$2
+shift 2
+given=(--num-gpus "${GPUS_PER_MACHINE:?set it to the number of GPUs of a machine}")
+if [[ ${1-} == --num-gpus ]]; then
+    given=("$1" "$2")
+    shift 2
+fi
+machines=${SLURM_STEP_NUM_NODES:-${SLURM_NNODES:-1}}
+if ((machines > 1)); then
+    first=$(scontrol show hostnames "${SLURM_STEP_NODELIST:-$SLURM_JOB_NODELIST}" | head -n 1)
+    port=$((20000 + SLURM_JOB_ID % 40000))
+    given+=(--num-machines "$machines" --machine-rank "$SLURM_NODEID" --dist-url "tcp://$first:$port")
+fi
+exec "$interpreter" "$script" "${given[@]}" "$@"
