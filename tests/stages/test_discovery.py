@@ -72,3 +72,14 @@ def test_values_that_are_not_finite_are_named(settings):
     features[0, 0, 0] = torch.nan
     with pytest.raises(ValueError, match="not finite"):
         discover(features, activation, settings)
+
+
+def test_more_radii_give_more_candidates_each_once():
+    features = torch.zeros(2, 20, 40)
+    features[0, :, :20], features[1, :, 20:] = 1, 1
+    activation = Activation(torch.ones(1, 20, 40), torch.ones(1, 20, 40, dtype=torch.bool))
+    parted = DiscoverySettings("watershed", min_area=1, quantile=0.8, radius=2, smoothing=0)
+    two = discover(features, activation, parted)
+    assert sorted(two.box.tolist()) == [[0, 0, 20, 20], [20, 0, 40, 20]]
+    more = discover(features, activation, parted._replace(more_radii=(2.5, 1000.0)))
+    assert more.box.tolist() == [*two.box.tolist(), [0, 0, 40, 20]]

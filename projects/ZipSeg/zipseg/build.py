@@ -161,6 +161,7 @@ def discovery_settings(cfg: CfgNode) -> DiscoverySettings:
         grow=zip_.REGROUPING.GROW,
         quantile=zip_.WATERSHED.QUANTILE,
         radius=zip_.WATERSHED.RADIUS,
+        more_radii=tuple(zip_.WATERSHED.MORE_RADII),
         smoothing=zip_.WATERSHED.SMOOTHING,
     )
 

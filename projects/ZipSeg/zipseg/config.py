@@ -137,6 +137,9 @@ def _add_stages(zip_: CN) -> None:
     # Cells above this quantile of boundary strength within the activated region are boundary.
     zip_.WATERSHED.QUANTILE = 0.75
     zip_.WATERSHED.RADIUS = 3.5  # cores lie at least this many cells from any boundary cell
+    # Radii at which regions are shared out too. All objects are candidates: predicted IoU and
+    # the suppression of duplicates choose. 1000 gives the connected regions as they are.
+    zip_.WATERSHED.MORE_RADII = ()
     zip_.WATERSHED.SMOOTHING = 1.0  # sigma of the Gaussian over the boundary map, cells
 
     zip_.SCORING = CN()

@@ -28,6 +28,7 @@ class DiscoverySettings(NamedTuple):
     grow: int = 0
     quantile: float = 0.75
     radius: float = 3.5
+    more_radii: tuple[float, ...] = ()
     smoothing: float = 1.0
 
 
@@ -77,7 +78,17 @@ def cluster_and_select(
 def discover_by_watershed(
     features: Tensor, activation: Activation, settings: DiscoverySettings
 ) -> Objects:
-    """Soft boundaries: a marker-based watershed over the gradient of the features; needs no k."""
+    """Soft boundaries: a marker-based watershed over the gradient of the features; needs no k.
+
+    Each of ``more_radii`` cuts the regions anew: what is one object at one radius may be two at
+    another. All are candidates; the segmenter's predicted IoU and the suppression of duplicates
+    choose.
+    """
     strength = boundary_strength(features, settings.smoothing)
-    label = share_out(strength, activation.active, settings.quantile, settings.radius)
-    return to_objects(without_small(label, settings.min_area), features.device)
+    labels = (
+        share_out(strength, activation.active, settings.quantile, radius)
+        for radius in (settings.radius, *settings.more_radii)
+    )
+    return Objects.distinct(
+        [to_objects(without_small(label, settings.min_area), features.device) for label in labels]
+    )

@@ -4,8 +4,10 @@
 ``[H, W]`` the asked output size in pixels.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,6 +47,15 @@ class Objects(NamedTuple):
         """The same objects with X multiplied by ``scale_x`` and Y by ``scale_y``."""
         scale = self.box.new_tensor([scale_x, scale_y])
         return Objects(self.category, self.box * scale.repeat(2), self.point * scale)
+
+    @classmethod
+    def distinct(cls, several: Sequence["Objects"]) -> "Objects":
+        """All of several lots, the first of those with the same category and box."""
+        category, box, point = (torch.cat(fields) for fields in zip(*several, strict=True))
+        rows = torch.cat([category[:, None].to(box), box], dim=1).cpu().numpy()
+        first = torch.from_numpy(np.sort(np.unique(rows, axis=0, return_index=True)[1]))
+        first = first.to(category.device)
+        return cls(category[first], box[first], point[first])
 
     def to(self, device: torch.device) -> "Objects":
         """The same objects on ``device``."""
