@@ -91,9 +91,17 @@ def test_quirks_of_coco_files_are_survived_and_reported(quirky, tmp_path, capfd)
     assert {a["category_id"] for a in found.anns.values()} <= {5, 9}
 
 
-def test_training_zip_points_to_the_trainer(tmp_path):
-    with pytest.raises(ConfigError, match=r"META_ARCHITECTURE: Zip is training-free.*--eval-only"):
-        run("OUTPUT_DIR", tmp_path)
+@pytest.mark.parametrize("name", ["Zip", "SamAlone"])
+def test_training_zip_points_to_the_trainer(tmp_path, name):
+    with pytest.raises(ConfigError, match=rf"ARCHITECTURE: {name} is training-free.*--eval-only"):
+        run("OUTPUT_DIR", tmp_path, "MODEL.META_ARCHITECTURE", name)
+
+
+def test_sam_alone_passes_over_the_same_images(quirky, tmp_path, capfd):
+    options = ("MODEL.META_ARCHITECTURE", "SamAlone", "MODEL.SAM_ALONE.POINTS_PER_SIDE", 2)
+    options += ("DATASETS.TEST", f"('{quirky}',)", "OUTPUT_DIR", tmp_path / "out")
+    run("--eval-only", *options, "INPUT.MAX_PIXELS", 100_000)
+    assert "5 images were skipped" in "".join(capfd.readouterr())
 
 
 def test_other_categories_than_the_models_are_refused(quirky, tmp_path):
