@@ -1,6 +1,8 @@
 """What the command line makes of bad configs, weights, folders and data sets, and of Zip."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,26 @@ def test_zip_labels_zipworld(tmp_path):
     kept = labels["info"]["provenance"]
     assert set(kept["weights"]) >= {"semantic", "boundary", "segmenter"}
     assert kept["command"].startswith("tools/generate_pseudo_labels.py --config-file configs/Test/")
+
+
+def test_the_command_of_the_readme(folder, tmp_path):
+    """A folder and a text file of names to labels and a report, as written but for the paths."""
+    blocks = re.findall(r"```sh\n(.*?)```", Path("README.md").read_text(), re.DOTALL)
+    (command,) = (block for block in blocks if "generate_pseudo_labels.py --report" in block)
+    ours = {
+        "photos/": str(folder / "images"),
+        "names.txt": str(folder / "names.txt"),
+        "output/labels": str(tmp_path / "labels"),
+        "configs/COCO/zip_RN50_ViT-B-16_SAM-ViT-B.yaml": "configs/Test/zip_tiny_random.yaml",
+        "/path/sam_vit_b_01ec64.pth": "random",
+    }
+    _, tool, *words = shlex.split(command.replace("\\\n", " "))
+    assert Path(tool).is_file()
+    assert ours.keys() <= set(words)
+    assert all(Path(x).exists() for x in words if x.startswith("configs/"))
+    assert generate_pseudo_labels.main([ours.get(word, word) for word in words]) == 0
+    assert len(json.loads((tmp_path / "labels" / "labels.json").read_text())["images"]) == 2
+    assert "00001.png" in (tmp_path / "labels" / "report.html").read_text()
 
 
 def test_another_number_of_threads_is_another_run(folder, tmp_path, capsys):

@@ -139,7 +139,7 @@ def test_unusable_files_are_named(run, tmp_path, capsys):
     assert "failures.json: cannot be read" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(browser.find() is None, reason="no chromium on this machine")
+@pytest.mark.skipif(browser.find() is None, reason="no chromium here (README, Development)")
 @pytest.mark.parametrize(
     ("name", "width", "height"), [("desktop", 1280, 1500), ("phone", 390, 2400)]
 )
