@@ -94,13 +94,15 @@ def _plot(path: Path, summary: Mapping[str, Mapping[str, float]]) -> None:
 def _picture(
     path: Path, fate: Fate, truth: GroundTruth, record: StageRecord, image: np.ndarray
 ) -> None:
-    """The lost object; its name's activation; objects and their boxes; the instances."""
+    """The lost object; its name's activation; the pieces; its name's prompts; the instances."""
     height, width = image.shape[:2]
     lost = decode([truth.rles[fate.row]], height, width)[0]
-    figure = Figure(figsize=(12, 3.4), layout="constrained")
-    figure.suptitle(f"lost at {fate.cause}: {fate.name}, image {fate.image_id}")
-    axes = figure.subplots(1, 4)
-    for axis, title in zip(axes, ("object", "activated", "prompts", "instances"), strict=True):
+    figure = Figure(figsize=(15, 3.4), layout="constrained")
+    figure.suptitle(f"{fate.cause}: {fate.name}, image {fate.image_id}")
+    axes = figure.subplots(1, 5)
+    for axis, title in zip(
+        axes, ("object", "activated", "pieces", "prompts", "instances"), strict=True
+    ):
         axis.imshow(image)
         axis.set_title(title, fontsize=9)
         axis.axis("off")
@@ -110,15 +112,27 @@ def _picture(
         _shade(axes[1], record.active[name], (height, width))
         for x0, y0, x1, y1 in record.object_box[record.object_name == name].tolist():
             frame = Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, color="red")
-            axes[2].add_patch(frame)
+            axes[3].add_patch(frame)
+        pieces = record.pieces[name if len(record.pieces) > 1 else 0]
+        # Neighbouring numbers get unlike colours.
+        colours = np.where(pieces < 0, np.nan, pieces * 7 % 20)
+        place = {"extent": _extent((height, width)), "interpolation": "nearest"}
+        axes[2].imshow(colours, cmap="tab20", vmin=0, vmax=19, alpha=0.6, **place)
     else:
         axes[1].set_title("name not judged present", fontsize=9)
     for mask in record.final_mask[record.final_name == fate.name]:
-        _shade(axes[3], mask, (height, width))
+        _shade(axes[4], mask, (height, width))
+    for axis in axes:
+        axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     FigureCanvasAgg(figure).print_png(str(path))
+
+
+def _extent(size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Where a map that covers an image of ``size`` (height, width) lies."""
+    return (-0.5, size[1] - 0.5, size[0] - 0.5, -0.5)
 
 
 def _shade(axis: Axes, mask: np.ndarray, size: tuple[int, int]) -> None:
     layer = np.zeros((*mask.shape, 4))
     layer[mask] = (1, 0.2, 0.2, 0.45)
-    axis.imshow(layer, extent=(-0.5, size[1] - 0.5, size[0] - 0.5, -0.5), interpolation="nearest")
+    axis.imshow(layer, extent=_extent(size), interpolation="nearest")
