@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.pipeline.faked import ROOT, TINY, command_among, fake_tools, starts
+from tests.pipeline.faked import TINY, command_among, fake_tools, starts
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.pipeline.faked", "zipseg.rounds.record", "zipseg.pipeline"])
@@ -79,7 +79,7 @@ def wait_for(folder: Path, count: int, process) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_kills_at_random_points_leave_the_same_rounds(seed, uninterrupted, tmp_path):
     """SIGKILL to the pipeline, with its running command or leaving it behind."""
     chance, kills = random.Random(seed), 0
@@ -207,10 +207,9 @@ def test_mistakes_are_explained(tmp_path, capsys):
     assert "error: --config-file:" in capsys.readouterr().err
 
 
-def test_the_real_scripts_are_found_from_anywhere(tmp_path):
-    command = [sys.executable, str(ROOT / "tools" / "self_train.py"), "--dry-run"]
-    done = subprocess.run(
-        [*command, *arguments(tmp_path / "out")], capture_output=True, text=True, cwd=tmp_path
-    )
-    words = shlex.split(done.stdout.splitlines()[1])
-    assert (tmp_path / words[1]).resolve() == ROOT / "tools" / "train_net.py"
+def test_the_scripts_are_found_from_anywhere(tmp_path, monkeypatch, capsys):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert self_train(tmp_path, "--dry-run") == 0
+    words = shlex.split(capsys.readouterr().out.splitlines()[1])
+    assert words[1] == "../tools/train_net.py"

@@ -12,8 +12,8 @@ if [[ ${1-} == --num-gpus ]]; then
 fi
 machines=${SLURM_STEP_NUM_NODES:-${SLURM_NNODES:-1}}
 if ((machines > 1)); then
-    first=$(scontrol show hostnames "${SLURM_STEP_NODELIST:-$SLURM_JOB_NODELIST}" | head -n 1)
+    mapfile -t hosts < <(scontrol show hostnames "${SLURM_STEP_NODELIST:-$SLURM_JOB_NODELIST}")
     port=$((20000 + SLURM_JOB_ID % 40000))
-    given+=(--num-machines "$machines" --machine-rank "$SLURM_NODEID" --dist-url "tcp://$first:$port")
+    given+=(--num-machines "$machines" --machine-rank "$SLURM_NODEID" --dist-url "tcp://${hosts[0]}:$port")
 fi
 exec "$interpreter" "$script" "${given[@]}" "$@"
