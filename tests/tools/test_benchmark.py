@@ -60,3 +60,10 @@ def test_the_cost_of_names_is_measured_for_the_whole_pass():
     assert [row["present"] for row in report.values()] == [2, 3]  # MAX_NAMES
     assert all(0 < row["naming_s"] < row["forward_s"] for row in report.values())
     assert report["2"]["over_fewest"] == 1
+
+
+def test_three_trainers_take_turns():
+    report = benchmark.training_benchmark(benchmark.DETECTOR, rounds=2, batch_size=1)
+    assert report["plain_s"] > 0
+    assert 0.3 < report["parts_off_over_plain"] < 3
+    assert 0.3 < report["parts_on_over_plain"] < 3
