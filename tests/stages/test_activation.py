@@ -99,3 +99,11 @@ def test_the_floor_and_competition_only_take_cells_away():
     best = plain.similarity.argmax(dim=0)
     for name in range(3):
         assert torch.equal(alone.active[name], plain.active[name] & (best == name))
+
+
+def test_a_finer_grid_is_that_of_finer_features():
+    similarity = torch.rand(36, 2, generator=torch.Generator().manual_seed(0))
+    fine = activate(similarity, (6, 6), (40, 64), (10, 16), 0.7, fine=2)
+    expected = activate(similarity, (6, 6), (40, 64), (20, 32), 0.7)
+    assert torch.equal(fine.similarity, expected.similarity)
+    assert torch.equal(fine.active, expected.active)

@@ -12,6 +12,7 @@ WAYS = [
     DiscoverySettings(),
     DiscoverySettings(centres="semantic", boundary_rule="inscribed_radius", grow=1),
     DiscoverySettings(method="watershed"),
+    DiscoverySettings(method="silhouette"),
 ]
 
 
@@ -83,3 +84,13 @@ def test_more_radii_give_more_candidates_each_once():
     assert sorted(two.box.tolist()) == [[0, 0, 20, 20], [20, 0, 40, 20]]
     more = discover(features, activation, parted._replace(more_radii=(2.5, 1000.0)))
     assert more.box.tolist() == [*two.box.tolist(), [0, 0, 40, 20]]
+
+
+def test_a_finer_activation_than_the_features_parts_by_shape_too():
+    active = torch.zeros(1, 48, 80, dtype=torch.bool)
+    active[0, 8:32, 8:32] = active[0, 8:32, 48:72] = active[0, 18:22, 32:48] = True
+    features = torch.ones(3, 12, 20)
+    settings = DiscoverySettings("silhouette", min_area=1, quantile=0.8, prominence=0.5)
+    objects = discover(features, Activation(active.float(), active), settings)
+    assert sorted(objects.box[:, 0].tolist())[0] == 8
+    assert len(objects.box) == 2

@@ -31,6 +31,7 @@ _LEAST = {
     "BOUNDARY.MAX_SIZE": 32,
     "SAM.PROMPT_BATCH": 1,
     "NAMING.MAX_NAMES": 1,
+    "DISCOVERY.FINE": 1,
     "CLUSTERING.K": 1,
     "CLUSTERING.MAX_ITERATIONS": 1,
 }
@@ -134,6 +135,7 @@ def build_stages(cfg: CfgNode, clip: Any) -> Stages:
             threshold=zip_.ACTIVATION.THRESHOLD,
             min_similarity=zip_.ACTIVATION.MIN_SIMILARITY,
             exclusive=zip_.ACTIVATION.EXCLUSIVE,
+            fine=zip_.DISCOVERY.FINE,
         ),
         partial(discover, settings=discovery_settings(cfg)),
         scoring_stage(cfg),
@@ -148,7 +150,7 @@ def discovery_settings(cfg: CfgNode) -> DiscoverySettings:
     """
     zip_ = cfg.MODEL.ZIP
     return DiscoverySettings(
-        method=_one_of(zip_, "DISCOVERY.METHOD", ("clusters", "watershed")),
+        method=_discovery_method(zip_),
         min_area=zip_.DISCOVERY.MIN_AREA,
         k=zip_.CLUSTERING.K,
         centres=_one_of(zip_, "CLUSTERING.CENTRES", ("grid", "semantic")),
@@ -162,8 +164,20 @@ def discovery_settings(cfg: CfgNode) -> DiscoverySettings:
         quantile=zip_.WATERSHED.QUANTILE,
         radius=zip_.WATERSHED.RADIUS,
         more_radii=tuple(zip_.WATERSHED.MORE_RADII),
+        prominence=zip_.WATERSHED.PROMINENCE,
+        more_prominences=tuple(zip_.WATERSHED.MORE_PROMINENCES),
         smoothing=zip_.WATERSHED.SMOOTHING,
     )
+
+
+def _discovery_method(zip_: CfgNode) -> str:
+    method = _one_of(zip_, "DISCOVERY.METHOD", ("clusters", "watershed", "silhouette"))
+    if method == "clusters" and zip_.DISCOVERY.FINE > 1:
+        raise ConfigError(
+            "MODEL.ZIP.DISCOVERY.FINE",
+            f"{zip_.DISCOVERY.FINE} is for soft boundaries; clusters have the features' cells: 1",
+        )
+    return method
 
 
 def scoring_stage(cfg: CfgNode) -> Callable:

@@ -109,10 +109,13 @@ def _add_stages(zip_: CN) -> None:
     zip_.ACTIVATION.EXCLUSIVE = False
 
     # "clusters": K-Means, fragments, selection, regrouping (the paper); "watershed": the gradient
-    # of the same features as a soft boundary map.
+    # of the same features as a soft boundary map; "silhouette": that and the regions' own shape.
     zip_.DISCOVERY = CN()
     zip_.DISCOVERY.METHOD = "clusters"
     zip_.DISCOVERY.MIN_AREA = 100  # objects of fewer cells are dropped
+    # Cells of the activation's grid along one of the features'; more than 1 is for soft boundaries.
+    # All lengths and areas of discovery are in cells of the activation's grid.
+    zip_.DISCOVERY.FINE = 1
 
     zip_.CLUSTERING = CN()
     zip_.CLUSTERING.K = 20
@@ -133,6 +136,7 @@ def _add_stages(zip_: CN) -> None:
     zip_.REGROUPING = CN()
     zip_.REGROUPING.GROW = 0  # cells by which objects grow back over the rims that were dropped
 
+    # The soft boundaries of "watershed" and "silhouette".
     zip_.WATERSHED = CN()
     # Cells above this quantile of boundary strength within the activated region are boundary.
     zip_.WATERSHED.QUANTILE = 0.75
@@ -140,6 +144,9 @@ def _add_stages(zip_: CN) -> None:
     # Radii at which regions are shared out too. All objects are candidates: predicted IoU and
     # the suppression of duplicates choose. 1000 gives the connected regions as they are.
     zip_.WATERSHED.MORE_RADII = ()
+    # "silhouette" has peaks of depth for cores, those that stand out by so many powers of two ...
+    zip_.WATERSHED.PROMINENCE = 0.2
+    zip_.WATERSHED.MORE_PROMINENCES = ()  # ... and more candidates as with MORE_RADII
     zip_.WATERSHED.SMOOTHING = 1.0  # sigma of the Gaussian over the boundary map, cells
 
     zip_.SCORING = CN()

@@ -11,8 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .evaluation.stage_records import StageRecord, save_record
-from .stages.discovery import DiscoverySettings, cluster_and_select
-from .stages.watershed import boundary_strength, share_out
+from .stages.discovery import DiscoverySettings, cluster_and_select, share_out_softly
 from .zip import Trace, Zip
 
 logger = logging.getLogger(__name__)
@@ -73,10 +72,9 @@ def stage_record(
 
 
 def _pieces(trace: Trace, settings: DiscoverySettings) -> np.ndarray:
-    """Fragments [1, h, w] shared by all names, or the watershed's basins of each name [P, h, w]."""
+    """Fragments [1, h, w] shared by all names, or the basins of each name [P, h, w]."""
     if settings.method == "clusters":
         _, fragments, _ = cluster_and_select(trace.features, trace.activation, settings)
         return fragments.label.cpu().numpy()[None]
-    strength = boundary_strength(trace.features, settings.smoothing)
-    active = trace.activation.active
-    return share_out(strength, active, settings.quantile, settings.radius) - 1
+    _, labels = share_out_softly(trace.features, trace.activation, settings)
+    return labels[0] - 1

@@ -159,7 +159,7 @@ class Zip(nn.Module):
         return self.stages.activate(similarity, tokens.grid, image.shape[-2:], features.shape[-2:])
 
     def _discover(self, image: Tensor, features: Tensor, activation: Activation) -> Objects:
-        (height, width), (rows, columns) = image.shape[-2:], features.shape[-2:]
+        (height, width), (rows, columns) = image.shape[-2:], activation.active.shape[-2:]
         return self.stages.discover(features, activation).scaled(width / columns, height / rows)
 
     def _segment(

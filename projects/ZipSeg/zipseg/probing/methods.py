@@ -9,12 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..stages.clustering import grid_centres, kmeans
-from ..stages.discovery import DiscoverySettings, discover_by_watershed
+from ..stages.discovery import (
+    DiscoverySettings,
+    discover_by_soft_boundaries,
+    share_out_softly,
+)
 from ..stages.fragments import find_fragments, select_fragments
-from ..stages.regrouping import regroup, to_objects, without_small
+from ..stages.regrouping import regroup
 from ..stages.types import Activation, Objects
-from ..stages.watershed import boundary_strength, share_out
-from .silhouette import SilhouetteSettings, share_out_by_depth
+from ..stages.watershed import boundary_strength
 
 FINE = 4  # cells of the silhouettes' grid to one of the features'
 STRONG = 0.25  # share of a region's cells that counts as boundary, the same for every source
@@ -58,9 +61,10 @@ def _watershed_candidates(cells: int) -> tuple[DiscoverySettings, ...]:
     )
 
 
-def _silhouette_candidates(cells: int) -> tuple[SilhouetteSettings, ...]:
+def _silhouette_candidates(cells: int) -> tuple[DiscoverySettings, ...]:
+    settings = DiscoverySettings("silhouette", least_area(FINE * cells))
     return tuple(
-        SilhouetteSettings(least_area(FINE * cells), quantile=quantile, prominence=prominence)
+        settings._replace(quantile=quantile, prominence=prominence)
         for quantile in (0.75, 0.9)
         for prominence in (0.1, 0.2, 0.4)
     )
@@ -91,32 +95,15 @@ def by_clusters(
     return objects
 
 
-def by_watershed(
+def by_soft_boundaries(
     features: Tensor, activation: Activation, settings: Sequence[DiscoverySettings]
 ) -> list[Objects]:
-    return [discover_by_watershed(features, activation, each) for each in settings]
-
-
-def by_silhouette(
-    features: Tensor, activation: Activation, settings: Sequence[SilhouetteSettings]
-) -> list[Objects]:
-    labels = (_depth_labels(features, activation, each) for each in settings)
-    return [
-        to_objects(without_small(label, each.min_area), features.device)
-        for label, each in zip(labels, settings, strict=True)
-    ]
+    return [discover_by_soft_boundaries(features, activation, each) for each in settings]
 
 
 def _fragments(features: Tensor, activation: Activation, k: int):
     labels, _ = kmeans(features, grid_centres(features, k))
     return find_fragments(labels, activation.active)
-
-
-def _depth_labels(features: Tensor, activation: Activation, settings: SilhouetteSettings):
-    strength = boundary_strength(features, settings.smoothing)[None, None]
-    size = activation.active.shape[-2:]
-    strength = F.interpolate(strength, size, mode="bilinear", align_corners=False)[0, 0]
-    return share_out_by_depth(strength, activation.active, settings.quantile, settings.prominence)
 
 
 def _cluster_pieces(
@@ -129,22 +116,12 @@ def _cluster_pieces(
     return Pieces(boundary[None], segment[None])
 
 
-def _watershed_pieces(
-    features: Tensor, activation: Activation, settings: DiscoverySettings
-) -> Pieces:
+def _soft_pieces(features: Tensor, activation: Activation, settings: DiscoverySettings) -> Pieces:
     strength = boundary_strength(features, settings.smoothing)
-    label = share_out(strength, activation.active, settings.quantile, settings.radius)
-    return Pieces(_strongest(strength, activation.active), torch.from_numpy(label))
-
-
-def _silhouette_pieces(
-    features: Tensor, activation: Activation, settings: SilhouetteSettings
-) -> Pieces:
-    strength = boundary_strength(features, settings.smoothing)
-    label = torch.from_numpy(_depth_labels(features, activation, settings))
+    _, (label,) = share_out_softly(features, activation, settings)
     label, active = (
         F.interpolate(each[None].double(), strength.shape, mode="nearest-exact")[0]
-        for each in (label, activation.active)
+        for each in (torch.from_numpy(label), activation.active)
     )
     return Pieces(_strongest(strength, active > 0), label.long())
 
@@ -159,6 +136,6 @@ def _strongest(strength: Tensor, active: Tensor) -> Tensor:
 
 METHODS = {
     "clusters": Method(_cluster_candidates, by_clusters, _cluster_pieces),
-    "watershed": Method(_watershed_candidates, by_watershed, _watershed_pieces),
-    "silhouette": Method(_silhouette_candidates, by_silhouette, _silhouette_pieces, FINE),
+    "watershed": Method(_watershed_candidates, by_soft_boundaries, _soft_pieces),
+    "silhouette": Method(_silhouette_candidates, by_soft_boundaries, _soft_pieces, FINE),
 }

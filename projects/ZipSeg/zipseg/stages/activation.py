@@ -75,8 +75,9 @@ def activate(
     threshold: float,
     min_similarity: float = 0.0,
     exclusive: bool = False,
+    fine: int = 1,
 ) -> Activation:
-    """Activated regions on the feature grid.
+    """Activated regions on the feature grid, or one that is ``fine`` times finer along each axis.
 
     The demo min-max normalises each name over the tokens, resizes bilinearly to the image, cuts at
     ``threshold`` times the mean over the image and takes the nearest pixel for each cell of the
@@ -98,8 +99,8 @@ def activate(
     rows = _bilinear_matrix(token_grid[0], image_size[0], maps)
     columns = _bilinear_matrix(token_grid[1], image_size[1], maps)
     mean = torch.einsum("i,pij,j->p", rows.mean(dim=0), maps, columns.mean(dim=0))
-    rows = rows[_nearest(image_size[0], feature_grid[0], maps.device)]
-    columns = columns[_nearest(image_size[1], feature_grid[1], maps.device)]
+    rows = rows[_nearest(image_size[0], fine * feature_grid[0], maps.device)]
+    columns = columns[_nearest(image_size[1], fine * feature_grid[1], maps.device)]
     on_grid = rows @ maps @ columns.T
     active = on_grid > (threshold * mean).clamp_min(min_similarity)[:, None, None]
     if exclusive and len(active):

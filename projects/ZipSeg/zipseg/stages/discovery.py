@@ -1,13 +1,16 @@
-"""Discovery: from boundary features and activations to objects, by clusters or by watershed."""
+"""Discovery: from boundary features and activations to objects, by clusters or soft boundaries."""
 
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .clustering import grid_centres, kmeans, semantic_centres
 from .fragments import find_fragments, select_fragments
 from .regrouping import regroup, to_objects, without_small
+from .silhouette import share_out_by_depth
 from .types import Activation, Fragments, Objects
 from .watershed import boundary_strength, share_out
 
@@ -15,7 +18,7 @@ from .watershed import boundary_strength, share_out
 class DiscoverySettings(NamedTuple):
     """The constants of discovery; the defaults are the released demo's, lengths in cells."""
 
-    method: str = "clusters"  # or "watershed"
+    method: str = "clusters"  # or "watershed" or "silhouette"
     min_area: int = 100
     k: int = 20
     centres: str = "grid"  # or "semantic"
@@ -29,19 +32,23 @@ class DiscoverySettings(NamedTuple):
     quantile: float = 0.75
     radius: float = 3.5
     more_radii: tuple[float, ...] = ()
+    prominence: float = 0.2
+    more_prominences: tuple[float, ...] = ()
     smoothing: float = 1.0
 
 
 def discover(features: Tensor, activation: Activation, settings: DiscoverySettings) -> Objects:
-    """The objects of all present names, in cells of the feature grid.
+    """The objects of all present names, in cells of the activation's grid.
 
     Args:
         features: boundary features [C, h, w].
+        activation: on the same grid or, for soft boundaries, a finer one.
 
     Raises:
         ValueError: features that are not finite.
     """
-    method = {"clusters": discover_by_clusters, "watershed": discover_by_watershed}[settings.method]
+    by_clusters = settings.method == "clusters"
+    method = discover_by_clusters if by_clusters else discover_by_soft_boundaries
     with torch.autocast(features.device.type, enabled=False):
         return method(features, activation, settings)
 
@@ -75,20 +82,32 @@ def cluster_and_select(
     return labels, fragments, keep
 
 
-def discover_by_watershed(
+def discover_by_soft_boundaries(
     features: Tensor, activation: Activation, settings: DiscoverySettings
 ) -> Objects:
-    """Soft boundaries: a marker-based watershed over the gradient of the features; needs no k.
+    """A marker-based watershed over the gradient of the features; needs no k.
 
-    Each of ``more_radii`` cuts the regions anew: what is one object at one radius may be two at
-    another. All are candidates; the segmenter's predicted IoU and the suppression of duplicates
-    choose.
+    With ``more_radii`` (``more_prominences``) the regions are cut anew for each: what is one object
+    at one radius may be two at another. All are candidates; the segmenter's predicted IoU and the
+    suppression of duplicates choose.
     """
-    strength = boundary_strength(features, settings.smoothing)
-    labels = (
-        share_out(strength, activation.active, settings.quantile, radius)
-        for radius in (settings.radius, *settings.more_radii)
-    )
+    _, labels = share_out_softly(features, activation, settings)
     return Objects.distinct(
         [to_objects(without_small(label, settings.min_area), features.device) for label in labels]
     )
+
+
+def share_out_softly(
+    features: Tensor, activation: Activation, settings: DiscoverySettings
+) -> tuple[Tensor, list[NDArray]]:
+    """The boundary strength [h, w] on the activation's grid and the regions' shares [P, h, w] at
+    each radius or prominence, 0 for none."""
+    active = activation.active
+    strength = boundary_strength(features, settings.smoothing)
+    if strength.shape != active.shape[-2:]:
+        strength = F.interpolate(strength[None, None], active.shape[-2:], mode="bilinear")[0, 0]
+    if settings.method == "watershed":
+        share, levels = share_out, (settings.radius, *settings.more_radii)
+    else:
+        share, levels = share_out_by_depth, (settings.prominence, *settings.more_prominences)
+    return strength, [share(strength, active, settings.quantile, level) for level in levels]

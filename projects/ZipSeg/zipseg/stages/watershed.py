@@ -57,9 +57,7 @@ def share_out(
     regions_of, count = ndimage.label(active, regions.WITHIN_PLANES)
     if not count:
         return regions_of
-    within = np.where(active, strength, np.nan).reshape(len(active), -1)
-    within[~active.any(axis=(1, 2))] = 0
-    limit = np.nanquantile(within, quantile, axis=1)[:, None, None]
+    limit = limit_within(strength, active, quantile)
     # A plane of nothing but boundary, far away, makes the distance defined everywhere.
     inside = np.concatenate([strength <= limit, np.zeros_like(active[:1])])
     distance = ndimage.distance_transform_edt(inside, sampling=(FAR, 1, 1))[:-1]
@@ -70,6 +68,14 @@ def share_out(
     markers, _ = ndimage.label(core, regions.WITHIN_PLANES)
     strength = np.broadcast_to(strength, active.shape)
     return watershed(strength, markers, regions.WITHIN_PLANES, mask=active)
+
+
+def limit_within(strength: NDArray, active: NDArray, quantile: float) -> NDArray:
+    """The quantile of the strength [h, w] within each region of bool [P, h, w], [P, 1, 1]; 0 for an
+    empty region."""
+    within = np.where(active, strength, np.nan).reshape(len(active), -1)
+    within[~active.any(axis=(1, 2))] = 0
+    return np.nanquantile(within, quantile, axis=1)[:, None, None]
 
 
 def _over_both_ends(across: Tensor, down: Tensor) -> Tensor:

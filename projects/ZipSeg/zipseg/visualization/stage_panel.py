@@ -11,8 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..stages.discovery import DiscoverySettings, cluster_and_select
-from ..stages.watershed import boundary_strength, share_out
+from ..stages.discovery import DiscoverySettings, cluster_and_select, share_out_softly
 from ..zip import Trace
 
 _COLOURS = mpl.colormaps["tab10"]
@@ -65,7 +64,7 @@ def _name_list(names: Sequence[str], scores: Sequence[float]) -> str:
 
 def _draw_activation(axis: Axes, trace: Trace, present: Sequence[str]) -> None:
     axis.set_title("activation", fontsize=9)
-    canvas = np.ones((*trace.features.shape[-2:], 3))
+    canvas = np.ones((*trace.activation.active.shape[-2:], 3))
     for i, active in enumerate(trace.activation.active.cpu().numpy()):
         strength = trace.activation.similarity[i].cpu().numpy()[..., None] * active[..., None]
         canvas = canvas * (1 - strength) + np.array(_COLOURS(i % 10)[:3]) * strength
@@ -77,13 +76,11 @@ def _draw_activation(axis: Axes, trace: Trace, present: Sequence[str]) -> None:
 
 
 def _draw_pieces(boundary: Axes, pieces: Axes, trace: Trace, settings: DiscoverySettings) -> None:
-    if settings.method == "watershed":
-        strength = boundary_strength(trace.features, settings.smoothing)
+    if settings.method != "clusters":
+        strength, labels = share_out_softly(trace.features, trace.activation, settings)
         boundary.set_title("boundary strength", fontsize=9)
         boundary.imshow(strength.cpu().numpy(), cmap="magma")
-        label = share_out(
-            strength, trace.activation.active, settings.quantile, settings.radius
-        ).max(axis=0, initial=0)
+        label = labels[0].max(axis=0, initial=0)
         pieces.set_title("regions shared out", fontsize=9)
     else:
         clusters, fragments, keep = cluster_and_select(trace.features, trace.activation, settings)

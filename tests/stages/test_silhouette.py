@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from zipseg.probing.silhouette import share_out_by_depth
+from zipseg.stages.silhouette import share_out_by_depth
 
 FLAT = torch.zeros(24, 40)
 

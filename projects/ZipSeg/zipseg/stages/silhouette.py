@@ -1,7 +1,5 @@
 """Shape and features together: a watershed from the deepest places between borders of any kind."""
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -9,17 +7,10 @@ from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 from torch import Tensor
 
+from .watershed import limit_within
+
 CROSS = ndimage.generate_binary_structure(2, 1)
 OUTSIDE = -99.0  # below any depth
-
-
-class SilhouetteSettings(NamedTuple):
-    """Constants of ``share_out_by_depth``; lengths in cells."""
-
-    min_area: int = 10
-    smoothing: float = 1.0
-    quantile: float = 0.8
-    prominence: float = 0.3
 
 
 def share_out_by_depth(
@@ -41,25 +32,23 @@ def share_out_by_depth(
         Labels [P, h, w], 0 for none, no label in two planes.
     """
     active, strength = active.cpu().numpy(), strength.cpu().numpy()
-    labels = np.zeros(active.shape, np.int32)
-    for plane, label in zip(active, labels, strict=True):
-        for window in ndimage.find_objects(plane.astype(np.uint8)):  # one, or none
-            inside = plane[window]
-            found = _share_out_plane(strength[window], inside, quantile, prominence)
-            label[window][inside] = found[inside] + labels.max()
-    return labels
-
-
-def _share_out_plane(
-    strength: NDArray, active: NDArray, quantile: float, prominence: float
-) -> NDArray:
-    """The same for one name [h, w] with something active; labels from 1 on."""
-    limit = np.quantile(strength[active], quantile)
-    inside = np.pad(active & (strength <= limit), 1)
-    depth = ndimage.distance_transform_edt(inside)[1:-1, 1:-1]
+    if not active.any():
+        return np.zeros(active.shape, np.int32)
+    region = _one_picture(active)
+    depth = ndimage.distance_transform_edt(
+        _one_picture(active & (strength <= limit_within(strength, active, quantile)))
+    )
     # Half a cell for the boundary cells themselves: a part of nothing else is a core as well.
-    height = np.where(active, np.log2(np.maximum(depth, 0.5)), OUTSIDE)
-    floor = np.where(active, height - prominence, OUTSIDE)
+    height = np.where(region, np.log2(np.maximum(depth, 0.5)), OUTSIDE)
+    floor = np.where(region, height - prominence, OUTSIDE)
     risen = reconstruction(floor, height, footprint=CROSS)
-    markers, _ = ndimage.label(active & local_maxima(risen, footprint=CROSS))
-    return watershed(-depth, markers, CROSS, mask=active)
+    markers, _ = ndimage.label(region & local_maxima(risen, footprint=CROSS))
+    label = watershed(-depth, markers, CROSS, mask=region)
+    planes, rows, columns = active.shape
+    return label[:-1, 1:-1].reshape(planes, rows + 1, columns)[:, 1:]
+
+
+def _one_picture(planes: NDArray) -> NDArray:
+    """Bool [P, h, w] below each other, False around each: [P (h + 1) + 1, w + 2]."""
+    padded = np.pad(planes, ((0, 0), (1, 0), (1, 1)))
+    return np.pad(padded.reshape(-1, padded.shape[2]), ((0, 1), (0, 0)))
