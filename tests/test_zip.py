@@ -220,3 +220,15 @@ def test_a_pass_of_its_own_names_the_image(network, picture):
     embedding = model.naming([to_rgb(entry(picture)["image"], "RGB")])
     scores = model.stages.score_names(embedding, model.naming.text, model.naming.empty_text)
     assert torch.equal(trace.present.score, scores[0, trace.present.category])
+
+
+def test_masked_crops_may_score_the_names(picture):
+    by_image = build_model(config()).eval()
+    by_crop = build_model(config("MODEL.ZIP.SCORING.NAME_SCORE", "crop")).eval()
+    (expected,), (trace,) = (m.trace([entry(picture)]) for m in (by_image, by_crop))
+    assert torch.equal(trace.masks.mask, expected.masks.mask)
+    embedding = by_crop.crops(entry(picture)["image"], trace.instances.pred_masks)
+    scores = by_crop.stages.score_names(embedding, by_crop.text, by_crop.empty_text)
+    each = torch.arange(len(embedding))
+    ious = trace.instances.scores**2 / scores[each, trace.instances.pred_classes]
+    assert torch.isclose(ious[:, None], trace.masks.iou, rtol=1e-3).any(1).all()

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipseg.stages.scoring import mask_boxes, to_instances
+from zipseg.masks import mask_boxes
+from zipseg.stages.scoring import to_instances
 from zipseg.stages.types import Masks, Objects, Present
 
 
@@ -14,12 +15,13 @@ def rectangle(x0, y0, x1, y1, size=(20, 30)):
     return mask
 
 
-def scored(masks, iou, category, present_score, **settings):
+def scored(masks, iou, category, present_score, crop_score=None, **settings):
     count = len(masks)
     objects = Objects(torch.tensor(category), torch.zeros(count, 4), torch.zeros(count, 2))
     present = Present(torch.tensor([7, 3]), torch.tensor(present_score))
     settings = {"nms_threshold": 0.5, "min_score": 0.0, "max_detections": 100} | settings
-    return to_instances(objects, Masks(torch.stack(masks), torch.tensor(iou)), present, **settings)
+    masks = Masks(torch.stack(masks), torch.tensor(iou))
+    return to_instances(objects, masks, present, crop_score, **settings)
 
 
 def test_scores_are_geometric_means_and_classes_are_the_names():
@@ -38,6 +40,20 @@ def test_duplicates_go_within_a_category_only():
     torch.testing.assert_close(result.scores**2, torch.tensor([0.9, 0.7]))
 
 
+def test_duplicates_of_other_names_go_if_asked():
+    masks = [rectangle(0, 0, 10, 10), rectangle(0, 0, 10, 9), rectangle(0, 0, 10, 10)]
+    result = scored(masks, [0.9, 0.8, 0.7], [0, 0, 1], [0.5, 1.0], nms_across=True)
+    assert result.pred_classes.tolist() == [3]
+
+
+def test_the_crop_may_score_the_name():
+    masks = [rectangle(0, 0, 5, 5), rectangle(10, 10, 20, 15)]
+    crop = torch.tensor([0.9, 0.1])
+    for rule, expected in (("crop", [0.9, 0.1]), ("both", [0.3, 0.3])):
+        result = scored(masks, [1.0, 1.0], [0, 1], [0.1, 0.9], crop, name_score=rule)
+        torch.testing.assert_close(result.scores, torch.tensor(expected).sqrt())
+
+
 def test_empty_masks_low_scores_and_surplus_go():
     masks = [rectangle(0, 0, 0, 0), *(rectangle(5 * i, 0, 5 * i + 4, 4) for i in range(4))]
     result = scored(
@@ -50,7 +66,8 @@ def test_nothing_gives_an_empty_result():
     nothing = Objects(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4), torch.zeros(0, 2))
     masks = Masks(torch.zeros(0, 4, 5, dtype=torch.bool), torch.zeros(0))
     present = Present(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
-    result = to_instances(nothing, masks, present, 0.5, 0.0, 10)
+    settings = {"nms_threshold": 0.5, "min_score": 0.0, "max_detections": 10}
+    result = to_instances(nothing, masks, present, **settings)
     assert len(result) == 0
     assert result.pred_masks.shape == (0, 4, 5)
 

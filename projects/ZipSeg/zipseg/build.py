@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .data.names import NamesError, check_names
 from .errors import ConfigError
 from .models.clip_boundary import ClipBoundary
+from .models.clip_crops import ClipCrops
 from .models.clip_naming import ClipNaming
 from .models.clip_surgery import ClipSurgery
 from .models.clip_text import TextEncoder
@@ -20,7 +21,7 @@ from .models.weights import load_clip, load_sam
 from .stages.activation import activate, name_similarity
 from .stages.discovery import DiscoverySettings, discover
 from .stages.naming import choose_present, score_names
-from .stages.scoring import to_instances
+from .stages.scoring import NAME_SCORES, to_instances
 
 logger = logging.getLogger(__name__)
 
@@ -65,22 +66,23 @@ def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
     boundary, boundary_tokenizer = load_clip(
         zip_.BOUNDARY.ARCH, zip_.BOUNDARY.WEIGHTS, "MODEL.ZIP.BOUNDARY"
     )
-    naming, naming_clip = None, semantic
-    if naming_network(cfg) == "BOUNDARY":
-        naming_clip = boundary
+    by_boundary = naming_network(cfg) == "BOUNDARY"
+    clip, texts = semantic, (text, empty_text)
+    if by_boundary:
+        clip = boundary
         texts = build_text(cfg, boundary, boundary_tokenizer, names, "BOUNDARY")
-        naming = ClipNaming(boundary.visual, *texts, zip_.NAMING.INPUT_SIZE)
-    elif zip_.NAMING.INPUT_SIZE:
-        naming = ClipNaming(semantic.visual, text, empty_text, zip_.NAMING.INPUT_SIZE)
+    own_pass = by_boundary or zip_.NAMING.INPUT_SIZE
+    by_crop = _one_of(zip_, "SCORING.NAME_SCORE", NAME_SCORES) != "image"
     return {
-        "naming": naming,
+        "naming": ClipNaming(clip.visual, *texts, zip_.NAMING.INPUT_SIZE) if own_pass else None,
+        "crops": ClipCrops(clip.visual) if by_crop else None,
         "semantic": ClipSurgery(semantic.visual, zip_.SEMANTIC.SURGERY_BLOCKS),
         "boundary": ClipBoundary(boundary.visual, zip_.BOUNDARY.LAYER),
         "segmenter": SamSegmenter(sam, zip_.SAM.PROMPT_BATCH, zip_.SAM.USE_POINTS),
         "names": names,
         "text": text,
         "empty_text": empty_text,
-        "stages": build_stages(cfg, naming_clip),
+        "stages": build_stages(cfg, clip),
         "semantic_size": zip_.SEMANTIC.INPUT_SIZE,
         "boundary_size": (zip_.BOUNDARY.INPUT_SIZE, zip_.BOUNDARY.MAX_SIZE),
         "input_format": input_format(cfg),
@@ -111,14 +113,8 @@ def build_stages(cfg: CfgNode, clip: Any) -> Stages:
         ConfigError: a rule or method that does not exist.
     """
     zip_ = cfg.MODEL.ZIP
-    bias = getattr(clip, "logit_bias", None)
     return Stages(
-        partial(
-            score_names,
-            scale=clip.logit_scale.exp().item(),
-            bias=None if bias is None else bias.item(),
-            rule=_one_of(zip_, "NAMING.SCORE", ("softmax", "sigmoid")),
-        ),
+        naming_stage(cfg, clip),
         partial(
             choose_present,
             relative_threshold=zip_.NAMING.RELATIVE_THRESHOLD,
@@ -139,6 +135,17 @@ def build_stages(cfg: CfgNode, clip: Any) -> Stages:
         ),
         partial(discover, settings=discovery_settings(cfg)),
         scoring_stage(cfg),
+    )
+
+
+def naming_stage(cfg: CfgNode, clip: Any) -> Callable:
+    """``score_names`` with the logit scale and bias of ``clip`` and the config's rule."""
+    bias = getattr(clip, "logit_bias", None)
+    return partial(
+        score_names,
+        scale=clip.logit_scale.exp().item(),
+        bias=None if bias is None else bias.item(),
+        rule=_one_of(cfg.MODEL.ZIP, "NAMING.SCORE", ("softmax", "sigmoid")),
     )
 
 
@@ -184,7 +191,9 @@ def scoring_stage(cfg: CfgNode) -> Callable:
     """``to_instances`` with the config's thresholds and caps."""
     return partial(
         to_instances,
+        name_score=_one_of(cfg.MODEL.ZIP, "SCORING.NAME_SCORE", NAME_SCORES),
         nms_threshold=cfg.MODEL.ZIP.SCORING.NMS_THRESH,
+        nms_across=cfg.MODEL.ZIP.SCORING.NMS_ACROSS,
         min_score=cfg.MODEL.ZIP.SCORING.MIN_SCORE,
         max_detections=cfg.TEST.DETECTIONS_PER_IMAGE,
     )

@@ -151,6 +151,11 @@ def _add_stages(zip_: CN) -> None:
 
     zip_.SCORING = CN()
     zip_.SCORING.NMS_THRESH = 0.7  # box IoU within a category; the cap is TEST.DETECTIONS_PER_IMAGE
+    # Suppress duplicates of any name by each other, not those of one name alone: an object has one.
+    zip_.SCORING.NMS_ACROSS = False
+    # CLIP's part of an object's score: "image" (the paper: its name's score for the whole image),
+    # "crop" (for the masked crop, by the CLIP that names images) or "both", their geometric mean.
+    zip_.SCORING.NAME_SCORE = "image"
     zip_.SCORING.MIN_SCORE = 0.0
 
 

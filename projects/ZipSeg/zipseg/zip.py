@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .build import Stages, zip_arguments
 from .models.clip_boundary import ClipBoundary
+from .models.clip_crops import ClipCrops
 from .models.clip_naming import ClipNaming
 from .models.clip_surgery import ClipSurgery, SurgeryTokens
 from .models.preprocess import normalise, resize_short_side, resize_square, to_rgb
@@ -48,6 +49,7 @@ class Zip(nn.Module):
         stages: the stages with their constants.
         semantic_size: side of the ViT's square input, pixels.
         naming: a pass of its own for naming; None uses the Surgery pass's class token.
+        crops: scores each object's name on its masked crop; None does not.
         boundary_size: (short side, limit of the long side) of the ResNet's input, pixels.
         input_format: "BGR" or "RGB", the channels of the input images.
         autocast: run the networks in reduced precision; the stages are always in full.
@@ -66,6 +68,7 @@ class Zip(nn.Module):
         stages: Stages,
         semantic_size: int,
         naming: ClipNaming | None = None,
+        crops: ClipCrops | None = None,
         boundary_size: tuple[int, int],
         input_format: str = "BGR",
         autocast: bool = False,
@@ -74,7 +77,7 @@ class Zip(nn.Module):
         self.semantic, self.boundary, self.segmenter = semantic, boundary, segmenter
         self.names = tuple(names)
         self.stages = stages
-        self.naming, self.semantic_size = naming, semantic_size
+        self.naming, self.crops, self.semantic_size = naming, crops, semantic_size
         self.boundary_size = boundary_size
         self.input_format = input_format
         self.autocast = autocast
@@ -117,7 +120,8 @@ class Zip(nn.Module):
             self._discover(*each) for each in zip(images, features, activations, strict=True)
         ]
         masks = self._segment(images, objects, [_output_size(x) for x in batched_inputs])
-        instances = map(self.stages.to_instances, objects, masks, presents)
+        crop_scores = map(self._score_crops, images, objects, masks, presents)
+        instances = map(self.stages.to_instances, objects, masks, presents, crop_scores)
         return [
             Trace(*each)
             for each in zip(presents, activations, features, objects, masks, instances, strict=True)
@@ -135,11 +139,14 @@ class Zip(nn.Module):
         if not images:
             return []
         if self.naming is None:
-            embedding, texts = torch.stack([each.image for each in tokens]), self
+            embedding = torch.stack([each.image for each in tokens])
         else:
-            embedding, texts = self._image_embeddings(images), self.naming
-        scores = self.stages.score_names(embedding, texts.text, texts.empty_text)
-        return [self.stages.choose_present(each) for each in scores]
+            embedding = self._image_embeddings(images)
+        return [self.stages.choose_present(each) for each in self._score_names(embedding)]
+
+    def _score_names(self, embedding: Tensor) -> Tensor:
+        texts = self.naming or self
+        return self.stages.score_names(embedding, texts.text, texts.empty_text)
 
     def _image_embeddings(self, images: Sequence[Tensor]) -> Tensor:
         with self._reduced_precision():
@@ -167,6 +174,20 @@ class Zip(nn.Module):
     ) -> list[Masks]:
         with self._reduced_precision():
             return self.segmenter(images, objects, sizes)
+
+    def _score_crops(
+        self, image: Tensor, objects: Objects, masks: Masks, present: Present
+    ) -> Tensor | None:
+        """The score of each object's name on its masked crop [N]."""
+        if self.crops is None:
+            return None
+        if not len(masks.mask):
+            return masks.iou
+        with self._reduced_precision():
+            embedding = self.crops(image, masks.mask)
+        return self._score_names(embedding).gather(1, present.category[objects.category, None])[
+            :, 0
+        ]
 
     def _reduced_precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, enabled=self.autocast)

@@ -73,7 +73,8 @@ class Variants:
         """The model of a config, in evaluation mode; valid until the next call."""
         zip_ = cfg.MODEL.ZIP
         networks = str([zip_[name] for name in _NETWORK_KEYS])
-        naming = (zip_.NAMING.NETWORK, zip_.NAMING.INPUT_SIZE)
+        by_crop = zip_.SCORING.NAME_SCORE != "image"
+        naming = (zip_.NAMING.NETWORK, zip_.NAMING.INPUT_SIZE, by_crop)
         key = (networks, *naming)
         if key not in self._models:
             model = MemoZip(cfg).eval().to(cfg.MODEL.DEVICE)

@@ -1,6 +1,7 @@
 """SAM alone: its automatic masks, each named by CLIP on the masked crop (the paper's baseline)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,16 +10,20 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Instances
 from segment_anything import SamAutomaticMaskGenerator
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
-from ..build import build_text, class_names, input_format, naming_network, scoring_stage
-from ..models.preprocess import CLIP_MEAN, normalise, to_rgb
+from ..build import (
+    build_text,
+    class_names,
+    input_format,
+    naming_network,
+    naming_stage,
+    scoring_stage,
+)
+from ..masks import resized_mask
+from ..models.clip_crops import ClipCrops
+from ..models.preprocess import to_rgb
 from ..models.weights import load_clip, load_sam
-from ..stages.naming import score_names
-from ..stages.scoring import mask_boxes
 from ..stages.types import Masks, Objects, Present
-
-_CROPS_AT_ONCE = 32
 
 
 @META_ARCH_REGISTRY.register()
@@ -26,11 +31,12 @@ class SamAlone(nn.Module):
     """Segments everything, then names every mask; no boundary prior, no image-level naming.
 
     Args:
-        clip: an open_clip model.
+        crops: CLIP on masked crops.
         generator: SAM's automatic mask generator.
         names: the C category names.
         text: their embeddings [C, D].
         empty_text: the empty string's embedding [D].
+        score_names: embeddings and texts to scores.
         finish: objects, masks and names to instances.
         input_format: "BGR" or "RGB".
     """
@@ -39,19 +45,19 @@ class SamAlone(nn.Module):
     def __init__(
         self,
         *,
-        clip: nn.Module,
+        crops: ClipCrops,
         generator: SamAutomaticMaskGenerator,
         names: Sequence[str],
         text: Tensor,
         empty_text: Tensor,
-        score_rule: str,
+        score_names: Callable,
         finish: Callable,
         input_format: str,
     ) -> None:
         super().__init__()
-        self.clip, self.sam = clip, generator.predictor.model
-        self._generator, self._finish = generator, finish
-        self.names, self.score_rule, self.input_format = tuple(names), score_rule, input_format
+        self.crops, self.sam = crops, generator.predictor.model
+        self._generator, self._score_names, self._finish = generator, score_names, finish
+        self.names, self.input_format = tuple(names), input_format
         self.register_buffer("text", text, persistent=False)
         self.register_buffer("empty_text", empty_text, persistent=False)
 
@@ -72,13 +78,13 @@ class SamAlone(nn.Module):
             stability_score_thresh=own.STABILITY_SCORE_THRESH,
         )
         return {
-            "clip": clip,
+            "crops": ClipCrops(clip.visual),
             "generator": generator,
             "names": names,
             "text": text,
             "empty_text": empty_text,
-            "score_rule": zip_.NAMING.SCORE,
-            "finish": scoring_stage(cfg),
+            "score_names": naming_stage(cfg, clip),
+            "finish": partial(scoring_stage(cfg), name_score="image"),  # its scores are of crops
             "input_format": input_format(cfg),
         }
 
@@ -108,7 +114,7 @@ class SamAlone(nn.Module):
         mask = torch.as_tensor(stacked, dtype=torch.bool, device=self.device)
         iou = torch.tensor([each["predicted_iou"] for each in found], device=self.device)
         score, category = self._name(image, mask)
-        mask = _resize(mask, (entry.get("height", size[0]), entry.get("width", size[1])))
+        mask = resized_mask(mask, (entry.get("height", size[0]), entry.get("width", size[1])))
         each = torch.arange(len(mask), device=self.device)
         empty = iou.new_zeros((len(mask), 0))
         return self._finish(
@@ -119,34 +125,7 @@ class SamAlone(nn.Module):
 
     def _name(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Score [M] and category [M] of the best name for each masked crop."""
-        size = self.clip.visual.image_size
-        size = size if isinstance(size, int) else size[0]
-        ground = (image.new_tensor([255 * m for m in CLIP_MEAN], dtype=torch.float32)).reshape(
-            3, 1, 1
-        )
-        scores = [self.text.new_zeros((0, len(self.names)))]
-        for part in mask.split(_CROPS_AT_ONCE) if len(mask) else ():
-            masked = torch.where(part[:, None], image.float(), ground)
-            boxes = torch.cat(
-                [torch.arange(len(part), device=part.device)[:, None], mask_boxes(part)], 1
-            )
-            crops = roi_align(masked, boxes, (size, size), aligned=True)
-            embedding = self.clip.encode_image(normalise(crops))
-            bias = getattr(self.clip, "logit_bias", None)
-            scores.append(
-                score_names(
-                    embedding,
-                    self.text,
-                    self.empty_text,
-                    self.clip.logit_scale.exp().item(),
-                    None if bias is None else bias.item(),
-                    self.score_rule,
-                )
-            )
-        return tuple(torch.cat(scores).max(dim=1))
-
-
-def _resize(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    if tuple(mask.shape[-2:]) == tuple(size) or not len(mask):
-        return mask if len(mask) else mask.new_zeros((0, *size))
-    return nn.functional.interpolate(mask[:, None].float(), size, mode="bilinear")[:, 0] > 0.5
+        if not len(mask):
+            return self.text.new_zeros(0), self.text.new_zeros(0, dtype=torch.int64)
+        scores = self._score_names(self.crops(image, mask), self.text, self.empty_text)
+        return tuple(scores.max(dim=1))

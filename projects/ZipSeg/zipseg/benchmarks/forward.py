@@ -13,7 +13,15 @@ from ..data.zipworld import render_scene
 from ..zip import Zip
 from .memory import peak_mib
 
-NETWORKS = ("semantic CLIP", "boundary CLIP", "naming", "SAM encoder", "SAM prompts", "SAM decoder")
+NETWORKS = (
+    "semantic CLIP",
+    "boundary CLIP",
+    "naming",
+    "crops",
+    "SAM encoder",
+    "SAM prompts",
+    "SAM decoder",
+)
 
 
 def forward_benchmark(model: Zip, image: np.ndarray, repeats: int = 1) -> dict:
@@ -63,6 +71,7 @@ def stopwatch(
         model.semantic,
         model.boundary,
         model.naming,
+        model.crops,
         sam.image_encoder,
         sam.prompt_encoder,
         sam.mask_decoder,
@@ -70,7 +79,7 @@ def stopwatch(
     handles = [
         handle
         for name, module in zip(NETWORKS, modules, strict=True)
-        if module is not None  # naming mostly needs no pass of its own
+        if module is not None  # naming mostly needs no passes of its own
         for handle in _time_module(seconds, name, module, clock)
     ]
     stages = model.stages
