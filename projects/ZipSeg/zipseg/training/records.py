@@ -30,12 +30,17 @@ def training_records(cfg: CfgNode) -> list[dict]:
     """
     records = get_detection_dataset_dicts(list(cfg.DATASETS.TRAIN), filter_empty=False)
     left_out: Counter = Counter()
-    for record in records:
-        record["annotations"] = [
-            _prepared(annotation, cfg)
-            for annotation in record.get("annotations", ())
-            if _is_usable(annotation, cfg, left_out)
-        ]
+    records = [
+        record
+        | {
+            "annotations": [
+                _prepared(annotation, cfg)
+                for annotation in record.get("annotations", ())
+                if _is_usable(annotation, cfg, left_out)
+            ]
+        }
+        for record in records
+    ]
     for reason, count in left_out.items():
         logger.warning("%d labels are not trained on: %s", count, reason)
     if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
