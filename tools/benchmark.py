@@ -19,12 +19,14 @@ from zipseg.benchmarks.evaluation import evaluation_benchmark
 from zipseg.benchmarks.forward import benchmark_picture, forward_benchmark
 from zipseg.benchmarks.labeling import memory_benchmark, overhead_benchmark, ranks_benchmark
 from zipseg.benchmarks.surgery import surgery_benchmark
+from zipseg.benchmarks.training import training_benchmark
 from zipseg.commands import load_config, run_or_explain
 from zipseg.data.coco_io import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPER = ROOT / "configs" / "COCO" / "zip_RN50x64_ViT-B-16_SAM-ViT-H.yaml"
 EMBEDDED = str(ROOT / "configs" / "ZipWorld" / "zip_embedded.yaml")
+DETECTOR = str(ROOT / "configs" / "SelfTraining" / "zipworld_mask_rcnn.yaml")
 UNTRAINED = ("SEMANTIC", "BOUNDARY", "SAM")
 
 
@@ -68,6 +70,13 @@ BENCHMARKS: dict[str, tuple[Callable[[argparse.Namespace], dict], dict[str, Call
         {
             "labeling_wall_over_networks": itemgetter("wall_over_networks"),
             "labeling_wall_over_model": itemgetter("wall_over_model"),
+        },
+    ),
+    "training": (
+        lambda _: training_benchmark(DETECTOR),
+        {
+            "training_step_ratio": itemgetter("parts_off_over_plain"),
+            "training_step_parts_ratio": itemgetter("parts_on_over_plain"),
         },
     ),
     "forward": (forward, {"non_network_fraction": itemgetter("non_network_fraction")}),

@@ -51,3 +51,10 @@ def test_both_forms_of_surgery_agree_in_processes_of_their_own():
     report = benchmark.surgery_benchmark(names=400, tokens=200, channels=128)
     assert report["max_difference"] < 1e-5
     assert report["speedup"] > 0
+
+
+def test_three_trainers_take_turns():
+    report = benchmark.training_benchmark(benchmark.DETECTOR, rounds=2, batch_size=1)
+    assert report["plain_s"] > 0
+    assert 0.3 < report["parts_off_over_plain"] < 3
+    assert 0.3 < report["parts_on_over_plain"] < 3

@@ -108,6 +108,12 @@ def test_missing_scores_count_as_one(label_file, tiny):
     assert next(iter(trainer.data_loader))[0]["instances"].gt_scores.tolist() == [1.0, 1.0]
 
 
+def test_scores_in_percent_are_refused(label_file, tiny):
+    edited(label_file, lambda c: c["annotations"][3].update(score=87))
+    with pytest.raises(ConfigError, match=r"DATASETS.TRAIN: .*score of 87"):
+        training_records(tiny())
+
+
 def empty_mask(annotation):
     annotation["segmentation"] = encode(np.zeros((SIDE, SIDE)))
 

@@ -111,7 +111,8 @@ class Checkpointer(DetectionCheckpointer):
         found = super()._load_model(checkpoint)
         wrong = {name: f"{old} there, {new} here" for name, old, new in found.incorrect_shapes}
         if backbone_only:
-            if len(found.missing_keys) == len(self.model.state_dict()):
+            read = set(self.model.state_dict()) - set(found.missing_keys)
+            if read <= {"pixel_mean", "pixel_std"}:  # Detectron2 does not count these as missing
                 raise ConfigError(KEY, "holds nothing of the model")
         else:
             missing = set(found.missing_keys) - before - set(notes)

@@ -26,16 +26,21 @@ def training_records(cfg: CfgNode) -> list[dict]:
     which make no image worth training on (DATALOADER.FILTER_EMPTY_ANNOTATIONS).
 
     Raises:
-        ConfigError: nothing is left, or INPUT.MASK_FORMAT does not fit.
+        ConfigError: nothing is left, a score is not in 0 .. 1, or INPUT.MASK_FORMAT does not fit.
     """
     records = get_detection_dataset_dicts(list(cfg.DATASETS.TRAIN), filter_empty=False)
     left_out: Counter = Counter()
-    for record in records:
-        record["annotations"] = [
-            _prepared(annotation, cfg)
-            for annotation in record.get("annotations", ())
-            if _is_usable(annotation, cfg, left_out)
-        ]
+    records = [
+        record
+        | {
+            "annotations": [
+                _prepared(annotation, cfg)
+                for annotation in record.get("annotations", ())
+                if _is_usable(annotation, cfg, left_out)
+            ]
+        }
+        for record in records
+    ]
     for reason, count in left_out.items():
         logger.warning("%d labels are not trained on: %s", count, reason)
     if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
@@ -56,10 +61,13 @@ def _prepared(annotation: dict, cfg: CfgNode) -> dict:
             "INPUT.MASK_FORMAT",
             f"is '{cfg.INPUT.MASK_FORMAT}', but the labels' masks are RLE; set it to 'bitmask'",
         )
+    score = annotation.get("score", 1.0)
+    if not 0 <= score <= 1:
+        raise ConfigError("DATASETS.TRAIN", f"holds a label with a score of {score}, not in 0 .. 1")
     changes = {}
     if cfg.TRAINING.CLASS_AGNOSTIC:
         changes["category_id"] = 0
-    if annotation.get("score", 1.0) < cfg.TRAINING.IGNORE_BAND.HIGH:
+    if score < cfg.TRAINING.IGNORE_BAND.HIGH:
         changes |= {"ignore": True, "iscrowd": 1}
     return {**annotation, **changes}
 

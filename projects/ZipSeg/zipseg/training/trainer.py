@@ -26,7 +26,8 @@ TRAINING_FREE = "Zip"
 class Trainer(DefaultTrainer):
     """Trains what ``cfg`` says; ``train()`` returns the last evaluation's results.
 
-    With SEED set, the same config gives the same weights on the CPU, interrupted or not.
+    With SEED set and the generators seeded by Detectron2's ``default_setup``, the same config gives
+    the same weights on the CPU, interrupted or not.
 
     Raises:
         ConfigError: before anything is built, for a config that cannot be trained.
