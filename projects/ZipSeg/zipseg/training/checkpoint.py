@@ -22,6 +22,9 @@ _PREDICTORS = re.compile(
     r"roi_heads\.(box_predictor\.(\d+\.)?(cls_score|bbox_pred)|mask_head\.predictor)\."
 )
 
+# What PyTorch and Detectron2 fill in by themselves when a checkpoint lacks it.
+_NEVER_MISSING = ("pixel_mean", "pixel_std", "num_batches_tracked")
+
 
 class Checkpointer(DetectionCheckpointer):
     """Detectron2's checkpointer that refuses what does not fit.
@@ -112,7 +115,7 @@ class Checkpointer(DetectionCheckpointer):
         wrong = {name: f"{old} there, {new} here" for name, old, new in found.incorrect_shapes}
         if backbone_only:
             read = set(self.model.state_dict()) - set(found.missing_keys)
-            if read <= {"pixel_mean", "pixel_std"}:  # Detectron2 does not count these as missing
+            if all(name.endswith(_NEVER_MISSING) for name in read):
                 raise ConfigError(KEY, "holds nothing of the model")
         else:
             missing = set(found.missing_keys) - before - set(notes)

@@ -21,6 +21,9 @@ def add_training_config(cfg: CN) -> None:
     # meant for. When SOLVER.IMS_PER_BATCH differs, they follow it by Detectron2's rule for
     # SOLVER.REFERENCE_WORLD_SIZE, which itself follows the number of GPUs only. 0: they stay.
     training.REFERENCE_BATCH_SIZE = 0
+    # "SGD" is Detectron2's; "AdamW" learns a small detector from random weights in far fewer steps.
+    # SOLVER.BASE_LR, WEIGHT_DECAY, WEIGHT_DECAY_NORM and CLIP_GRADIENTS are meant for either.
+    training.OPTIMIZER = "SGD"
     # One class for everything: set MODEL.ROI_HEADS.NUM_CLASSES to 1 and EVALUATION.PROTOCOLS to
     # ("class_agnostic",). For masks alone there is Detectron2's ROI_MASK_HEAD.CLS_AGNOSTIC_MASK.
     training.CLASS_AGNOSTIC = False

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from detectron2.config import CfgNode
 from detectron2.engine import DefaultTrainer, hooks
 from detectron2.evaluation import DatasetEvaluators
@@ -16,6 +17,7 @@ from ..evaluation import build_evaluators
 from .checkpoint import Checkpointer
 from .checks import check_parts
 from .ema import EmaTeacher
+from .optimizer import build_named_optimizer
 from .schedule import follow_batch_size
 from .stream import TrainingStream, build_training_stream
 from .vocabulary import training_classes
@@ -42,6 +44,10 @@ class Trainer(DefaultTrainer):
         check_parts(cfg)
         self.classes = training_classes(cfg)
         super().__init__(follow_batch_size(cfg))
+
+    @classmethod
+    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+        return build_named_optimizer(cfg, model)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> TrainingStream:
