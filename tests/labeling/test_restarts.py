@@ -144,7 +144,8 @@ def test_a_slow_rank_does_not_hold_up_the_rest(images, uninterrupted, tmp_path):
         process.join()
     shards = [path.read_bytes().count(b"\n") for path in tmp_path.glob("run/shards/*")]
     assert sum(shards) == IMAGES
-    assert min(shards) < IMAGES / 6  # a third each would take the slow one 50 s
+    slowest = min(shards) if len(shards) == 3 else 0  # none: the work was done before it began
+    assert slowest < IMAGES / 6  # a third each would take the slow one 50 s
     assert_same(tmp_path, uninterrupted)
 
 
