@@ -158,6 +158,8 @@ def ship(run: Run, folder: Path) -> Path:
 def _commands(run: Run, records: list[dict]) -> str:
     """The command line, or all of them if the length of the schedule was changed on the way."""
     command = f"python tools/train_foundation.py --part {run.part} --output {run.output}"
+    if run.scenes != Run._field_defaults["scenes"]:
+        command += f" --scenes {run.scenes}"
     command += " --further" * run.further
     starts = [record for record in records if "from" in record]
     parts = []
