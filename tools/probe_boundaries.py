@@ -64,8 +64,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_grad_enabled(False)
-    with run_or_explain():
+    with run_or_explain(), torch.no_grad():
         register_zipworld()
         if options.dataset:
             reported = from_registered(options.dataset)

@@ -173,7 +173,7 @@ def test_lvis_with_its_1203_names_on_real_photographs(photographs, three_photogr
     content = {"images": images, "annotations": annotations, "categories": categories}
     (tmp_path / "lvis.json").write_text(json.dumps(content))
     name, meta = "lvis_v1_photographs", get_lvis_instances_meta("lvis_v1")
-    register_lvis_instances(name, meta, str(tmp_path / "lvis.json"), str(photographs))
+    register_lvis_instances(name, meta, str(tmp_path / "lvis.json"), f"{photographs}/")
     results = run(
         "--eval-only",
         *("DATASETS.TEST", f"('{name}',)", "EVALUATION.PROTOCOLS", "('lvis',)"),
