@@ -12,7 +12,8 @@ from zipseg.foundation.monitors import (
     surgery_iou,
 )
 from zipseg.foundation.scenes import SceneBank
-from zipseg.foundation.towers import hide_patches
+from zipseg.foundation.towers import encode_anywhere, hide_patches
+from zipseg.models.clip_naming import input_size
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +74,8 @@ def test_sam_metrics_of_an_untrained_sam(tiny_sam, scenes):
 
 
 def test_few_objects_come_first(scenes):
-    phases = (Phase(0.5, 32, 4), Phase(1, 32))
-    task = ClipTask("vit", scenes, scenes, scenes, 0, ClipRecipe(2, 1, phases))
+    phases = (Phase(0.5, 32, most_objects=4), Phase(1, 32))
+    task = ClipTask("vit", {"pretrain": scenes}, scenes, 0, ClipRecipe(2, 1, phases))
     few = (scenes.category >= 0).sum(1) <= 4
     assert 0 < few.sum() < 3
     assert [pool.tolist() for pool in task._pools] == [np.flatnonzero(few).tolist(), [0, 1, 2]]
@@ -83,7 +84,7 @@ def test_few_objects_come_first(scenes):
 @pytest.mark.parametrize(("part", "size"), [("vit", 16), ("resnet", 64)])
 def test_clip_task_is_deterministic_and_learns_from_all_sizes(part, size, scenes):
     recipe = ClipRecipe(2, 1, (Phase(0.5, size), Phase(1, 2 * size)))
-    task, same = (ClipTask(part, scenes, scenes, scenes, 3, recipe) for _ in range(2))
+    task, same = (ClipTask(part, {"pretrain": scenes}, scenes, 3, recipe) for _ in range(2))
     assert task.loss(5, 0.0).item() == same.loss(5, 0.0).item()
     task.loss(5, 0.9).backward()
     assert all(p.grad is not None for p in task.model.parameters())
@@ -97,3 +98,27 @@ def test_hidden_patches_are_left_out_of_training_alone(vit_clip):
     tokens = vit_clip.train().visual.patch_dropout(torch.randn(2, 1 + 16, 8))
     assert tokens.shape == (2, 1 + 8, 8)
     vit_clip.eval()
+
+
+def test_a_small_picture_takes_a_random_part_of_a_vits_positions(vit_clip):
+    visual = vit_clip.visual.eval()
+    images = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    own = input_size(visual)
+    side, part = own // visual.patch_size[0], 16 // visual.patch_size[0]
+    whole = torch.zeros(2, 3, own, own)
+    torch.testing.assert_close(
+        encode_anywhere(visual, whole, np.random.default_rng(0)), visual(whole)
+    )
+    places = {}
+    for seed in range(20):
+        top, left = np.random.default_rng(seed).integers(0, side - part + 1, 2)
+        places[top, left] = encode_anywhere(visual, images, np.random.default_rng(seed))
+    assert len(places) > 1
+    for (top, left), encoded in places.items():
+        grid = visual.positional_embedding[1:].reshape(side, side, -1)
+        window = grid[top : top + part, left : left + part].flatten(0, 1)
+        tokens = visual.conv1(images).flatten(2).transpose(1, 2) + window
+        first = (visual.class_embedding + visual.positional_embedding[0]).expand(2, 1, -1)
+        tokens = visual.transformer(visual.ln_pre(torch.cat([first, tokens], 1)))
+        expected = visual.ln_post(tokens)[:, 0] @ visual.proj
+        torch.testing.assert_close(encoded, expected, atol=1e-5, rtol=1e-4)

@@ -3,15 +3,16 @@ import itertools
 import numpy as np
 
 from zipseg.data.zipworld import CATEGORY_NAMES, SPLITS, UNSEEN_NAMES, render_scene
-from zipseg.foundation.pretraining import FRESH_SEEDS, Run
+from zipseg.foundation.pretraining import FRESH_SEEDS, Run, training_seeds
 from zipseg.foundation.scenes import SceneBank, sample
 
 
 def test_training_scenes_are_disjoint_from_all_scenes_measured_on(tmp_path):
-    run = Run("vit", tmp_path, tmp_path)
-    training = ("zipworld_primer", "zipworld_pretrain")
-    used = {seed for name in training for seed in SPLITS[name][: run.scenes]}
-    assert len(used) == 2 * run.scenes
+    kinds = ("closeup", "primer", "pretrain")
+    scenes = Run("vit", tmp_path, tmp_path).scenes
+    used = {seed for kind in kinds for seed in training_seeds(kind, scenes)}
+    assert len(used) == 2 * scenes
+    training = [f"zipworld_{kind}" for kind in kinds]
     measured = [split for name, split in SPLITS.items() if name not in training]
     for seeds in [*measured, FRESH_SEEDS]:
         assert used.isdisjoint(seeds)

@@ -27,7 +27,7 @@ def export(
         name: the shipped name, one of ``embedded.architectures.PARTS``' values.
         folder: where to.
         facts: what the card reports: "title", "recipe", "command", "seed", "steps",
-            "cpu_minutes", "scenes" (how many of each split), "metrics" (a dict) and "before"
+            "cpu_minutes", "seeds" (of the scenes, ranges), "metrics" (a dict) and "before"
             (how the weights that it started from were trained, or "").
         token_ids: the tokenizer's ids of the rows of the model's token embedding.
 
@@ -50,8 +50,8 @@ def export(
 def card(name: str, facts: dict, parameters: int, size: int) -> str:
     """The model card in Markdown; arguments as for ``export``, ``size`` in bytes."""
     scenes = " and ".join(
-        f"{count} scenes of `{split}` (seeds {SPLITS[split][0]} to {SPLITS[split][count - 1]})"
-        for split, count in facts["scenes"].items()
+        f"{len(seeds)} scenes of `{_split(seeds)}` (seeds {seeds[0]} to {seeds[-1]})"
+        for seeds in facts["seeds"]
     )
     before = f"- **Before:** {facts['before']}\n" if facts["before"] else ""
     metrics = "\n".join(f"| {metric} | {value:.4f} |" for metric, value in facts["metrics"].items())
@@ -70,3 +70,7 @@ def card(name: str, facts: dict, parameters: int, size: int) -> str:
 |---|---|
 {metrics}
 """
+
+
+def _split(seeds: range) -> str:
+    return next(name for name, split in SPLITS.items() if seeds[0] in split)

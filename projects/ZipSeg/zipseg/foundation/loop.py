@@ -24,6 +24,7 @@ class Task(Protocol):
     weights and optimizer has to be kept."""
 
     model: nn.Module
+    seeds: list[range]  # of the scenes it is trained on
 
     def loss(self, step: int, progress: float) -> Tensor:
         """Scalar loss of one step; ``progress`` in 0..1 is the share of the steps done."""

@@ -34,7 +34,7 @@ class Plan(NamedTuple):
 
 
 PLANS = {
-    "vit": Plan("A CLIP with a vision transformer, for names and CLIP Surgery", 3000, 1e-3),
+    "vit": Plan("A CLIP with a vision transformer, for names and CLIP Surgery", 3600, 2e-3),
     "resnet": Plan("A CLIP with a ModifiedResNet, for object boundaries", 3400, 2e-3),
     "sam": Plan("A Segment Anything model, class-agnostic", 2130, 8e-4),
 }
@@ -69,7 +69,6 @@ class Run(NamedTuple):
         """The model with its scenes; those that are missing are rendered when they are needed."""
         measured = SceneBank(self.scenes_root, held_out[: self.measured])
         measured.ensure(np.arange(measured.count))
-        scenes = SceneBank(self.scenes_root, SPLITS["zipworld_pretrain"][: self.scenes])
         sam = self.part == "sam"
         recipe = SamRecipe() if sam else RECIPES[self.part]
         if self.further and not sam:
@@ -81,14 +80,21 @@ class Run(NamedTuple):
                 **{"size" if sam else "phases": self.size if sam else (Phase(1, self.size),)}
             )
         if sam:
-            return SamTask(scenes, measured, self.seed, recipe)
-        primer = SceneBank(self.scenes_root, SPLITS["zipworld_primer"][: self.scenes // 2])
-        return ClipTask(self.part, scenes, primer, measured, self.seed, recipe)
+            return SamTask(self._bank("pretrain"), measured, self.seed, recipe)
+        banks = {phase.scenes: self._bank(phase.scenes) for phase in recipe.phases}
+        task = ClipTask(self.part, banks, measured, self.seed, recipe)
+        if recipe.text and not self.further:
+            start_from_shipped(task, PARTS[recipe.text], text_only=True)
+        return task
 
-    def scenes_used(self) -> dict[str, int]:
-        """How many scenes of which split the part is trained on."""
-        primer = {} if self.part == "sam" else {"zipworld_primer": self.scenes // 2}
-        return primer | {"zipworld_pretrain": self.scenes}
+    def _bank(self, kind: str) -> SceneBank:
+        return SceneBank(self.scenes_root, training_seeds(kind, self.scenes))
+
+
+def training_seeds(kind: str, scenes: int) -> range:
+    """Seeds of a kind of training scenes ("pretrain", "primer" or "closeup"): ``scenes``, and half
+    as many of single objects."""
+    return SPLITS[f"zipworld_{kind}"][: scenes if kind == "pretrain" else scenes // 2]
 
 
 def planned(
@@ -112,14 +118,18 @@ def pretrain(run: Run, schedule: Schedule) -> bool:
     return train(task, schedule, run.seed, run.output)
 
 
-def start_from_shipped(task: Task, name: str) -> None:
-    """Puts the shipped weights of ``name`` into the model of a task, in place."""
+def start_from_shipped(task: Task, name: str, text_only: bool = False) -> None:
+    """Puts the shipped weights of ``name`` into the model of a task, in place; all of them, or
+    those of a text tower that is as large as the task's."""
     if task.token_ids is None:
         state = unpack(read_weights(name))
     else:
         packed = read_weights(name)
         state = unpack(packed, build_tokenizer(name).vocab_size)
         state[TOKENS] = state[TOKENS][task.token_ids]
+    if text_only:
+        own = task.model.state_dict()
+        state = {key: own[key] if key.startswith("visual.") else state[key] for key in own}
     task.model.load_state_dict(state)
 
 
@@ -146,7 +156,7 @@ def ship(run: Run, folder: Path) -> Path:
         "recipe": task.description,
         "command": _commands(run, records),
         "before": _before(run.output / _BEFORE),
-        "scenes": run.scenes_used(),
+        "seeds": task.seeds,
         "seed": run.seed,
         "steps": steps,
         "cpu_minutes": _cpu_seconds(records) / 60,
@@ -171,10 +181,10 @@ def _commands(run: Run, records: list[dict]) -> str:
 
 
 def _before(card: Path) -> str:
-    """Cost and commands of the weights that a training started from; "" if from nothing."""
+    """Data, cost and commands of the weights that a training started from; "" if from nothing."""
     if not card.exists():
         return ""
-    wanted = ("- **Before:** ", "- **Cost:** ", "- **Command:** ")
+    wanted = ("- **Before:** ", "- **Data:** ", "- **Cost:** ", "- **Command:** ")
     lines = [line for line in card.read_text().splitlines() if line.startswith(wanted)]
     return " ".join(line.split("** ", 1)[1] for line in lines)
 
@@ -186,4 +196,5 @@ def _cpu_seconds(records: list[dict]) -> float:
 
 def prerender(scenes_root: Path, scenes: int, workers: int) -> None:
     """Render all training scenes beforehand."""
-    SceneBank(scenes_root, SPLITS["zipworld_pretrain"][:scenes]).render(workers)
+    for kind in ("closeup", "primer", "pretrain"):
+        SceneBank(scenes_root, training_seeds(kind, scenes)).render(workers)

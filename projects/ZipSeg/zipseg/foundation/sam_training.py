@@ -33,6 +33,7 @@ class SamTask:
         self.model = build_sam(self.recipe.size)
         torch.nn.init.trunc_normal_(self.model.image_encoder.pos_embed, std=0.02)
         self.token_ids = None
+        self.seeds = [train.seeds]
         self.description = (
             f"{self.recipe.batch} scenes a step at {self.recipe.size} px, each with "
             f"{2 * self.recipe.prompts} jittered boxes and points of objects and two prompts of "

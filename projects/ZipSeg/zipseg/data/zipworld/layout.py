@@ -134,11 +134,11 @@ def _simple(layout: Layout, names: np.ndarray) -> None:
             layout.add(layout.centred(layout.draw(category, 120, 0), SIDE // 2, SIDE // 2))
 
 
-def one_large(rng: np.random.Generator) -> Layout:
-    """Layout of a primer scene: one object, its name none of ``UNSEEN_NAMES``."""
+def one_large(rng: np.random.Generator, smallest: int, largest: int) -> Layout:
+    """Layout of one object of a size in pixels, its name none of ``UNSEEN_NAMES``."""
     layout = Layout(rng)
     category = int(rng.choice(_SEEN))
-    if not layout.add_lone(category, int(rng.integers(70, 190)), 0):
+    if not layout.add_lone(category, int(rng.integers(smallest, largest)), 0):
         layout.add(layout.centred(layout.draw(category, 120, 0), SIDE // 2, SIDE // 2))
     return layout
 

@@ -8,7 +8,7 @@ import numpy as np
 from .ground import blend, draw_ground, light, plain
 from .layout import Placed, arrange, one_large
 from .shapes import COS, FIXED, SIN
-from .splits import CATEGORY_NAMES, SPLITS, is_pretraining, is_primer
+from .splits import CATEGORY_NAMES, SPLITS, is_closeup, is_pretraining, is_primer
 from .textures import KINDS, PALETTE, jitter, pattern, variant
 
 
@@ -89,9 +89,12 @@ def render_scene(seed: int) -> Scene:
     Seeds of the pre-training splits follow their rules (see ``layout.arrange``).
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    primer = is_primer(seed)
-    plain_object, plain_ground = (primer and seed % 4 < 3, primer and seed % 3 < 2)
-    layout = one_large(rng) if primer else arrange(rng, is_pretraining(seed))
+    single = is_primer(seed) or is_closeup(seed)
+    plain_object, plain_ground = (single and seed % 4 < 3, single and seed % 3 < 2)
+    if single:
+        layout = one_large(rng, *((70, 190) if is_primer(seed) else (170, 250)))
+    else:
+        layout = arrange(rng, is_pretraining(seed))
     categories = np.array([item.category for item in layout.objects], np.int64)
     styles = {c: _style(rng, CATEGORY_NAMES[c]) for c in dict.fromkeys(categories.tolist())}
     avoid = np.array([style.base for style in styles.values()])

@@ -10,8 +10,10 @@ UNSEEN_NAMES = frozenset(
 )
 
 # Scene seeds. A seed alone decides every byte of its scene, names included.
-# The primer: one large object a scene, mostly plain on plain ground, to learn the words from.
+# The primer: one large object a scene, mostly plain on plain ground, to learn the words from;
+# close-ups: the same, but the object fills most of the picture.
 SPLITS = {
+    "zipworld_closeup": range(8_000_000, 8_100_000),
     "zipworld_primer": range(7_000_000, 7_100_000),
     "zipworld_pretrain": range(1_000_000, 1_100_000),
     "zipworld_pretrain_val": range(2_000_000, 2_001_000),
@@ -20,7 +22,12 @@ SPLITS = {
     "zipworld_mini": range(5_000_000, 5_000_040),
 }
 EVALUATION_SPLITS = ("zipworld_train", "zipworld_val", "zipworld_mini")
-_PRETRAINING_SPLITS = ("zipworld_primer", "zipworld_pretrain", "zipworld_pretrain_val")
+_PRETRAINING_SPLITS = (
+    "zipworld_closeup",
+    "zipworld_primer",
+    "zipworld_pretrain",
+    "zipworld_pretrain_val",
+)
 
 
 def is_pretraining(seed: int) -> bool:
@@ -31,3 +38,8 @@ def is_pretraining(seed: int) -> bool:
 def is_primer(seed: int) -> bool:
     """Whether a scene seed belongs to the primer."""
     return seed in SPLITS["zipworld_primer"]
+
+
+def is_closeup(seed: int) -> bool:
+    """Whether a scene seed belongs to the close-ups."""
+    return seed in SPLITS["zipworld_closeup"]
