@@ -42,7 +42,9 @@ def parse() -> argparse.Namespace:
         help="embedded: the small networks of this project, which know drawn coloured shapes and "
         "nothing of photographs; light, paper: real CLIP and SAM (see README)",
     )
-    which.add_argument("--config-file", help="a config instead of --weights")
+    which.add_argument(
+        "--config-file", help="a config instead of --weights, also of a detector (MODEL.WEIGHTS)"
+    )
     parser.add_argument(
         "--score", type=float, default=0.0, help="draw instances from this score on"
     )
@@ -60,7 +62,8 @@ def main() -> None:
         for given in map(Path, args.images)
         for p in ([given] if not given.is_dir() else list_images(given))
     ]
-    summary = predict_files(Predictor(cfg), paths, args.output, args.score)
+    predictor = Predictor(cfg, cfg.MODEL.ZIP.CLASS_NAMES)
+    summary = predict_files(predictor, paths, args.output, args.score)
     print(
         f"{summary.instances} instances in {summary.images} images, "
         f"{len(summary.failures)} images skipped. Results: {summary.results}, "

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import cv2
 import pytest
+import torch
+from detectron2.modeling import build_model
 from pycocotools.coco import COCO
+
+from zipseg.commands import load_config
+from zipseg.inference import InputReader
 
 ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / "configs" / "Test" / "zip_tiny_random.yaml")
@@ -72,3 +77,33 @@ def test_mistakes_end_with_one_sentence(folder, arguments, message, monkeypatch)
     with pytest.raises(Exception, match=message) as caught:
         tool.main()
     assert type(caught.value).__module__.startswith("zipseg.")
+
+
+def test_a_trained_detector_on_files(folder, tmp_path):
+    config = ROOT / "tests" / "training" / "tiny_mask_rcnn.yaml"
+    cfg = load_config(str(config), ["MODEL.WEIGHTS", ""])
+    cfg.MODEL.ROI_HEADS.NUM_CLASSES = 2
+    weights = tmp_path / "model.pth"
+    model = build_model(cfg)
+    torch.nn.init.normal_(model.roi_heads.box_predictor.cls_score.weight, std=1.0)
+    torch.save({"model": model.state_dict()}, weights)
+    options = ["MODEL.WEIGHTS", weights, "MODEL.ROI_HEADS.NUM_CLASSES", 2]
+    options += ["MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.0]
+    common = (folder, "--config-file", config, "--output", tmp_path / "out")
+    run = predict(*common, "--names", "star,犬", "--opts", *options)
+    assert run.returncode == 0, run.stderr
+    coco = COCO(str(tmp_path / "out" / "predictions.json"))
+    assert coco.anns
+    model.eval()
+    (image,) = [i for i in coco.imgs.values() if i["file_name"].endswith("a.png")]
+    reader = InputReader(cfg)
+    entry = reader.entry(image["file_name"], reader.pixels(image["file_name"]))
+    with torch.no_grad():
+        model.roi_heads.box_predictor.test_score_thresh = 0.0
+        expected = model([entry])[0]["instances"]
+    found = [a for a in coco.anns.values() if a["image_id"] == image["id"]]
+    assert len(found) == len(expected)
+    assert max(a["score"] for a in found) == pytest.approx(expected.scores.max().item(), abs=1e-4)
+    run = predict(*common, "--names", "star,犬,heart", "--opts", *options)
+    assert run.returncode == 2
+    assert "knows 2 classes, but 3 names were given" in run.stderr

@@ -12,9 +12,10 @@ from .build import discovery_settings
 from .commands import load_config
 from .data.coco_io import write_json
 from .data.zipworld import register_zipworld
-from .predictor import Predictor
+from .inference import InputReader, load_model
 from .training.trainer import Trainer
 from .visualization.stage_panel import save_stage_panel
+from .zip import Zip
 
 logger = logging.getLogger(__name__)
 
@@ -40,11 +41,11 @@ def run_demo(configs: Mapping[str, str], output: Path, datasets: Path, panels: i
     for name, file in configs.items():
         options = ["DATASETS.TEST", (DATASET,), "OUTPUT_DIR", str(output / name)]
         cfg = load_config(file, options)
-        predictor = Predictor(cfg)
+        model = load_model(cfg)
         if not metrics:
-            draw_panels(cfg, predictor, output / "panels", panels)
+            draw_panels(cfg, model, output / "panels", panels)
         results = inference_on_dataset(
-            predictor.model,
+            model,
             Trainer.build_test_loader(cfg, DATASET),
             Trainer.build_evaluator(cfg, DATASET),
         )
@@ -53,18 +54,17 @@ def run_demo(configs: Mapping[str, str], output: Path, datasets: Path, panels: i
     return metrics
 
 
-def draw_panels(cfg, predictor: Predictor, folder: Path, count: int) -> None:
+def draw_panels(cfg, model: Zip, folder: Path, count: int) -> None:
     """Stage panels of the first scenes of the data set."""
     folder.mkdir(parents=True, exist_ok=True)
     root = Path(MetadataCatalog.get(DATASET).image_root)
+    inputs = InputReader(cfg)
     paths = sorted(root.glob("*.png"))[:count]
     for path in tqdm(paths, desc="Drawing the stages", unit="scene"):
-        entry = predictor.read(path)
-        (trace,) = predictor.model.trace([entry])
+        entry = inputs.entry(path, inputs.pixels(path))
+        (trace,) = model.trace([entry])
         rgb = entry["image"].permute(1, 2, 0).numpy()
-        save_stage_panel(
-            folder / path.name, rgb, trace, predictor.model.names, discovery_settings(cfg)
-        )
+        save_stage_panel(folder / path.name, rgb, trace, model.names, discovery_settings(cfg))
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:

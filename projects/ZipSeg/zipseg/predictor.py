@@ -10,15 +10,12 @@ import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import Metadata
-from detectron2.modeling import build_model
 from detectron2.structures import Instances
-from torch import nn
 from tqdm import tqdm
 
 from .data.coco_io import instances_to_coco, write_json
-from .data.images import read_image
-from .errors import ImageError
-from .models.preprocess import to_rgb
+from .errors import ConfigError, ImageError
+from .inference import InputReader, load_model
 from .visualization.overlays import draw_instances
 
 logger = logging.getLogger(__name__)
@@ -34,30 +31,31 @@ class Summary(NamedTuple):
 
 
 class Predictor:
-    """A model ready for image files, with the config's channels and limits.
+    """A model, Zip or a trained detector, ready for image files.
+
+    Args:
+        cfg: its config.
+        names: of its classes.
 
     Raises:
-        ZipSegError: as the model's construction does.
+        ZipSegError: as ``load_model``; a number of names that a detector was not made for.
     """
 
-    def __init__(self, cfg: CfgNode) -> None:
-        self.model: nn.Module = build_model(cfg).eval()
-        self.format, self._max_pixels = cfg.INPUT.FORMAT, cfg.INPUT.MAX_PIXELS
-
-    def read(self, path: Path) -> dict:
-        """The model's input for a file.
-
-        Raises:
-            ImageError: as ``read_image``.
-        """
-        image = read_image(path, self.format, self._max_pixels)
-        height, width = image.shape[:2]
-        tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-        return {"image": tensor, "height": height, "width": width, "file_name": str(path)}
+    def __init__(self, cfg: CfgNode, names: Sequence[str]) -> None:
+        self.model = load_model(cfg)
+        self.names = tuple(names)
+        heads = getattr(self.model, "roi_heads", None)
+        if heads is not None and heads.num_classes != len(self.names):
+            raise ConfigError(
+                "MODEL.ROI_HEADS.NUM_CLASSES",
+                f"the detector knows {heads.num_classes} classes, but {len(self.names)} names were "
+                "given: give those it was trained for, in their order",
+            )
+        self.inputs = InputReader(cfg)
 
     @torch.no_grad()
     def __call__(self, entry: dict) -> Instances:
-        """Instances of one input of ``read``, on the CPU."""
+        """Instances of one input, on the CPU."""
         return self.model([entry])[0]["instances"].to("cpu")
 
 
@@ -75,16 +73,17 @@ def predict_files(
     Raises:
         ImageError: none of the images can be read.
     """
-    names = predictor.model.names
+    names, inputs = predictor.names, predictor.inputs
     metadata = Metadata(thing_classes=list(names))
     (output / "overlays").mkdir(parents=True, exist_ok=True)
     images, annotations, failures = [], [], {}
     for path in tqdm(paths, desc="Predicting", unit="image"):
         try:
-            entry = predictor.read(path)
+            pixels = inputs.pixels(path)
         except ImageError as error:
             failures[str(path)] = str(error)
             continue
+        entry = inputs.entry(path, pixels)
         instances = predictor(entry)
         image_id = len(images) + 1
         images.append(
@@ -97,8 +96,10 @@ def predict_files(
         )
         records = instances_to_coco(instances, image_id)
         annotations += [{"id": len(annotations) + i + 1, **r} for i, r in enumerate(records)]
-        rgb = to_rgb(entry["image"], predictor.format).permute(1, 2, 0).contiguous().numpy()
-        drawing = draw_instances(rgb, instances[instances.scores >= overlay_score], metadata)
+        rgb = pixels[:, :, ::-1] if inputs.format == "BGR" else pixels
+        drawing = draw_instances(
+            np.ascontiguousarray(rgb), instances[instances.scores >= overlay_score], metadata
+        )
         cv2.imwrite(
             str(output / "overlays" / f"{image_id:06d}_{path.stem}.jpg"), drawing[:, :, ::-1]
         )

@@ -14,8 +14,9 @@ from torch import nn
 
 from ..commands import load_config
 from ..data.zipworld import CATEGORY_NAMES, render_scene
+from ..inference import load_model
 from ..labeling import distributed
-from ..labeling.job import LabelJob, load_model
+from ..labeling.job import LabelJob
 from ..labeling.labeler import Labeler
 from ..labeling.merge import LABELS, read_summary
 from ..labeling.provenance import describe

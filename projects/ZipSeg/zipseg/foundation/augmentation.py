@@ -8,6 +8,8 @@ from torch import Tensor
 _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32) * 255  # CLIP's
 _STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32) * 255
 
+_TINY = 64  # pixels; smaller pictures would lose their shapes if they were made coarser still
+
 
 def clip_batch(images: np.ndarray, size: int, rng: np.random.Generator | None) -> Tensor:
     """Normalised input of a CLIP, float32 [B, 3, size, size].
@@ -16,8 +18,8 @@ def clip_batch(images: np.ndarray, size: int, rng: np.random.Generator | None) -
         images: uint8 [B, H, W, 3] RGB.
         size: side in pixels.
         rng: augments if given: a turn or flip, a reflected border that makes the scene smaller,
-            brightness, contrast, noise, and a coarser picture. A coloured shape keeps its name
-            under each of them.
+            brightness, contrast, noise, and a coarser picture; tiny ones are neither shrunk nor
+            coarser. A coloured shape keeps its name under each of them.
     """
     out = np.empty((len(images), size, size, 3), np.float32)
     for target, image in zip(out, images, strict=True):
@@ -39,6 +41,8 @@ def _resized(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def _shrunk(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    if size < _TINY:
+        return _resized(turned(image, int(rng.integers(8))), size)
     inner = size - int(rng.integers(0, size // 5 + 1)) if rng.random() < 0.5 else size
     if rng.random() < 0.3:
         image = _resized(image, max(inner // 2, int(inner * rng.uniform(0.6, 1))))

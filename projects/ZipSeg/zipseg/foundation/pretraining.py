@@ -34,7 +34,7 @@ class Plan(NamedTuple):
 
 
 PLANS = {
-    "vit": Plan("A CLIP with a vision transformer, for names and CLIP Surgery", 3600, 2e-3),
+    "vit": Plan("A CLIP with a vision transformer, for names and CLIP Surgery", 3600, 1e-3),
     "resnet": Plan("A CLIP with a ModifiedResNet, for object boundaries", 3400, 2e-3),
     "sam": Plan("A Segment Anything model, class-agnostic", 2130, 8e-4),
 }

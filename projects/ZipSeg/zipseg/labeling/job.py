@@ -6,15 +6,10 @@ from pathlib import Path
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.modeling import META_ARCH_REGISTRY, build_model
-from detectron2.utils.env import seed_all_rng
-from torch import nn
 
 from ..commands import load_config, use_available_device
 from ..data.zipworld import register_zipworld
-from ..errors import ConfigError
-from ..training.checkpoint import Checkpointer
-from ..training.vocabulary import known_classes
+from ..inference import load_model
 from ..visualization.report import write_report
 from .labeler import Labeler
 from .merge import is_merged
@@ -84,21 +79,3 @@ class LabelJob:
         if self.report and code == 0 and is_merged(output):
             write_report(output)
         return code
-
-
-def load_model(cfg: CfgNode) -> nn.Module:
-    """A Detectron2 model in evaluation mode; equal configs give equal weights, random ones too.
-
-    Raises:
-        ConfigError: an unknown architecture, or weights that cannot be loaded or do not fit.
-    """
-    seed_all_rng(max(cfg.SEED, 0))
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
-    if cfg.MODEL.META_ARCHITECTURE not in META_ARCH_REGISTRY:
-        raise ConfigError(
-            "MODEL.META_ARCHITECTURE", f"no '{cfg.MODEL.META_ARCHITECTURE}' is registered"
-        )
-    model = build_model(cfg)
-    if cfg.MODEL.WEIGHTS:
-        Checkpointer(model, classes=known_classes(cfg)).load(cfg.MODEL.WEIGHTS)
-    return model.eval()

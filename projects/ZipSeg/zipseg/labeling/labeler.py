@@ -3,15 +3,12 @@
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 from detectron2.config import CfgNode
-from detectron2.data.detection_utils import build_augmentation
-from detectron2.data.transforms import AugInput, AugmentationList
 from torch import nn
 
 from ..data.coco_io import instances_to_coco
-from ..data.images import read_image
+from ..inference import InputReader
 from .errors import LabelingError
 
 
@@ -27,21 +24,15 @@ class Labeler:
     def __init__(self, cfg: CfgNode, model: nn.Module, categories: list[dict]) -> None:
         self._model = model
         self._ids = [category["id"] for category in categories]
-        self._format, self._max_pixels = cfg.INPUT.FORMAT, cfg.INPUT.MAX_PIXELS
-        self._resize = AugmentationList(build_augmentation(cfg, is_train=False))
+        self._inputs = InputReader(cfg)
 
     def read(self, path: str | Path) -> dict:
-        """The model's input: ``image`` [3, h, w] resized for testing, original height and width.
+        """The model's input; see ``InputReader.entry``.
 
         Raises:
             ImageError: as for ``read_image``.
         """
-        pixels = read_image(path, self._format, self._max_pixels)
-        resized = AugInput(pixels)
-        self._resize(resized)
-        image = torch.from_numpy(np.ascontiguousarray(resized.image.transpose(2, 0, 1)))
-        height, width = pixels.shape[:2]
-        return {"file_name": str(path), "image": image, "height": height, "width": width}
+        return self._inputs.entry(path, self._inputs.pixels(path))
 
     @torch.inference_mode()
     def label(self, image: dict, image_id: int) -> tuple[list[dict], float]:
