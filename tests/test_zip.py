@@ -108,6 +108,7 @@ def test_training_mode_says_that_zip_is_training_free(model, picture):
     [
         ("MODEL.ZIP.AUTOCAST", True),
         ("MODEL.ZIP.NAMING.INPUT_SIZE", 64, "MODEL.ZIP.NAMING.SCORE", "sigmoid"),
+        ("MODEL.ZIP.NAMING.WINDOWS", [0.75, 0.5]),
         ("MODEL.ZIP.ACTIVATION.REDUNDANCY", "mean_name", "MODEL.ZIP.ACTIVATION.NORM", "channels"),
         ("MODEL.ZIP.CLUSTERING.CENTRES", "semantic"),
         ("MODEL.ZIP.DISCOVERY.METHOD", "watershed"),
@@ -168,6 +169,7 @@ def test_unusable_names(names, message):
         ("CLUSTERING.CENTRES", "best", r"CLUSTERING\.CENTRES: 'best' is not one of: grid"),
         ("DISCOVERY.METHOD", "best", r"DISCOVERY\.METHOD: 'best' is not one of: clusters"),
         ("NAMING.SCORE", "best", r"NAMING\.SCORE: 'best' is not one of: softmax"),
+        ("NAMING.WINDOWS", [0.5, 1.5], r"NAMING\.WINDOWS: \[0.5, 1.5\] are not between 0 and 1"),
         ("ACTIVATION.NORM", "best", r"ACTIVATION\.NORM: 'best' is not one of"),
         ("SELECTION.BOUNDARY_RULE", "best", r"BOUNDARY_RULE: 'best' is not one of"),
         ("CLUSTERING.K", 0, r"CLUSTERING\.K: 0 is less than 1"),
@@ -217,7 +219,7 @@ def test_a_pass_of_its_own_names_the_image(network, picture):
     model = build_model(cfg).eval()
     assert model.naming.size == 64
     (trace,) = model.trace([entry(picture)])
-    embedding = model.naming([to_rgb(entry(picture)["image"], "RGB")])
+    embedding = model.naming([to_rgb(entry(picture)["image"], "RGB")])[0]
     scores = model.stages.score_names(embedding, model.naming.text, model.naming.empty_text)
     assert torch.equal(trace.present.score, scores[0, trace.present.category])
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipseg.stages.naming import choose_present, score_names
+from zipseg.stages.naming import choose_present, pool_views, score_names
 
 
 def unit(*shape):
@@ -58,3 +58,9 @@ def test_the_relative_rule_finds_two_clear_names_among_any_number(names):
     image = text[:2].mean(dim=0, keepdim=True)
     scores = score_names(image, text, unit(512), scale=100.0)[0]
     assert sorted(choose_present(scores, 0.1, 0.0, 20).category.tolist()) == [0, 1]
+
+
+def test_views_are_pooled_by_size():
+    scores = torch.tensor([[[0.2, 0.6], [0.4, 0.0], [0.1, 0.5], [0.9, 0.1]]])
+    torch.testing.assert_close(pool_views(scores, (1, 3)), torch.tensor([[0.55, 0.55]]))
+    torch.testing.assert_close(pool_views(scores[:, :1], (1,)), scores[:, 0])

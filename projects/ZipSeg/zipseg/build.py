@@ -71,10 +71,15 @@ def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
     if by_boundary:
         clip = boundary
         texts = build_text(cfg, boundary, boundary_tokenizer, names, "BOUNDARY")
-    own_pass = by_boundary or zip_.NAMING.INPUT_SIZE
+    naming = zip_.NAMING
+    own_pass = by_boundary or naming.INPUT_SIZE or naming.WINDOWS
+    if not all(0 < side < 1 for side in naming.WINDOWS):
+        raise ConfigError("MODEL.ZIP.NAMING.WINDOWS", f"{naming.WINDOWS} are not between 0 and 1")
     by_crop = _one_of(zip_, "SCORING.NAME_SCORE", NAME_SCORES) != "image"
     return {
-        "naming": ClipNaming(clip.visual, *texts, zip_.NAMING.INPUT_SIZE) if own_pass else None,
+        "naming": ClipNaming(clip.visual, *texts, naming.INPUT_SIZE, naming.WINDOWS)
+        if own_pass
+        else None,
         "crops": ClipCrops(clip.visual) if by_crop else None,
         "semantic": ClipSurgery(semantic.visual, zip_.SEMANTIC.SURGERY_BLOCKS),
         "boundary": ClipBoundary(boundary.visual, zip_.BOUNDARY.LAYER),

@@ -21,6 +21,7 @@ from .models.clip_naming import ClipNaming
 from .models.clip_surgery import ClipSurgery, SurgeryTokens
 from .models.preprocess import normalise, resize_short_side, resize_square, to_rgb
 from .models.sam import SamSegmenter
+from .stages.naming import pool_views
 from .stages.types import Activation, Masks, Objects, Present
 
 
@@ -139,10 +140,12 @@ class Zip(nn.Module):
         if not images:
             return []
         if self.naming is None:
-            embedding = torch.stack([each.image for each in tokens])
+            scores = self._score_names(torch.stack([each.image for each in tokens]))
         else:
-            embedding = self._image_embeddings(images)
-        return [self.stages.choose_present(each) for each in self._score_names(embedding)]
+            views = self._image_embeddings(images)
+            scores = self._score_names(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+            scores = pool_views(scores, self.naming.counts)
+        return [self.stages.choose_present(each) for each in scores]
 
     def _score_names(self, embedding: Tensor) -> Tensor:
         texts = self.naming or self

@@ -1,7 +1,10 @@
 """Image-level naming by a pass of its own over a CLIP's whole image tower."""
 
+import itertools
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -11,26 +14,61 @@ from .preprocess import normalise, resize_square
 
 
 class ClipNaming(nn.Module):
-    """One embedding for each whole image, with the texts it is compared to.
+    """Embeddings of whole images and of windows into them, with the texts to compare them to.
 
     Args:
         visual: the image tower of an open_clip model.
         text: unit embeddings of C names [C, D] by the same model.
         empty_text: the empty string's [D].
         size: side of the square input, pixels; 0 for the size the tower was made for.
+        windows: sides of windows besides the whole image, 0 < side < 1 of the image's; those of
+            one size overlap by half.
+
+    Attributes:
+        counts: how many views there are of each size, 1 for the whole image first.
     """
 
-    def __init__(self, visual: nn.Module, text: Tensor, empty_text: Tensor, size: int = 0) -> None:
+    def __init__(
+        self,
+        visual: nn.Module,
+        text: Tensor,
+        empty_text: Tensor,
+        size: int = 0,
+        windows: Sequence[float] = (),
+    ) -> None:
         super().__init__()
         self.visual = visual
         self.size = size or input_size(visual)
+        self._views = [_corners(side) for side in (1.0, *windows)]
+        self.counts = tuple(map(len, self._views))
         self.register_buffer("text", text, persistent=False)
         self.register_buffer("empty_text", empty_text, persistent=False)
 
     def forward(self, images: Sequence[Tensor]) -> Tensor:
-        """Embeddings float32 [B, D] of B > 0 RGB images, uint8 [3, H, W] of any sizes."""
-        batch = torch.stack([resize_square(image, self.size) for image in images])
-        return encode_image(self.visual, normalise(batch)).float()
+        """Embeddings float32 [B, V, D] of all V views of B > 0 RGB images, uint8 [3, H, W] of any
+        sizes."""
+        batch = torch.stack(
+            [
+                resize_square(_view(image, corners), self.size)
+                for image in images
+                for corners in itertools.chain(*self._views)
+            ]
+        )
+        embedding = encode_image(self.visual, normalise(batch)).float()
+        return embedding.unflatten(0, (len(images), -1))
+
+
+def _corners(side: float) -> list[tuple[float, float, float, float]]:
+    """Top, left, bottom, right in 0..1 of the fewest windows of a side that overlap by half."""
+    starts = np.linspace(0, 1 - side, math.ceil(2 * (1 - side) / side) + 1).tolist()
+    return [(y, x, y + side, x + side) for y in starts for x in starts]
+
+
+def _view(image: Tensor, corners: tuple[float, float, float, float]) -> Tensor:
+    height, width = image.shape[-2:]
+    sides = (height, width, height, width)
+    top, left, bottom, right = (round(c * n) for c, n in zip(corners, sides, strict=True))
+    return image[:, top : max(bottom, top + 1), left : max(right, left + 1)]
 
 
 def input_size(visual: nn.Module) -> int:

@@ -1,5 +1,7 @@
 """Classification first: which names are present in an image (paper, image-level S_img)."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -32,6 +34,16 @@ def score_names(
         return logits.softmax(dim=-1)
     threshold = scale * image @ empty_text if bias is None else image.new_tensor(-bias)
     return (logits - threshold.reshape(-1, 1)).sigmoid()
+
+
+def pool_views(scores: Tensor, counts: Sequence[int]) -> Tensor:
+    """Scores [B, C] of images from those of their views [B, V, C]: the best of each size of view,
+    where a name may be seen from near, and the mean over the sizes.
+
+    Args:
+        counts: how many views there are of each size, V in all.
+    """
+    return torch.stack([size.amax(dim=1) for size in scores.split(list(counts), dim=1)]).mean(dim=0)
 
 
 def choose_present(
