@@ -80,7 +80,7 @@ def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
         "naming": ClipNaming(clip.visual, *texts, naming.INPUT_SIZE, naming.WINDOWS)
         if own_pass
         else None,
-        "crops": ClipCrops(clip.visual) if by_crop else None,
+        "crops": ClipCrops(clip.visual, zip_.SCORING.CROP_SIZE) if by_crop else None,
         "semantic": ClipSurgery(semantic.visual, zip_.SEMANTIC.SURGERY_BLOCKS),
         "boundary": ClipBoundary(boundary.visual, zip_.BOUNDARY.LAYER),
         "segmenter": SamSegmenter(sam, zip_.SAM.PROMPT_BATCH, zip_.SAM.USE_POINTS),

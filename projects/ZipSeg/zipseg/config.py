@@ -160,6 +160,7 @@ def _add_stages(zip_: CN) -> None:
     # CLIP's part of an object's score: "image" (the paper: its name's score for the whole image),
     # "crop" (for the masked crop, by the CLIP that names images) or "both", their geometric mean.
     zip_.SCORING.NAME_SCORE = "image"
+    zip_.SCORING.CROP_SIZE = 0  # pixels of a crop's side; 0: the size that the tower was made for
     zip_.SCORING.MIN_SCORE = 0.0
 
 

@@ -74,7 +74,13 @@ class Variants:
         zip_ = cfg.MODEL.ZIP
         networks = str([zip_[name] for name in _NETWORK_KEYS])
         by_crop = zip_.SCORING.NAME_SCORE != "image"
-        naming = (zip_.NAMING.NETWORK, zip_.NAMING.INPUT_SIZE, str(zip_.NAMING.WINDOWS), by_crop)
+        naming = (
+            zip_.NAMING.NETWORK,
+            zip_.NAMING.INPUT_SIZE,
+            str(zip_.NAMING.WINDOWS),
+            by_crop,
+            zip_.SCORING.CROP_SIZE,
+        )
         key = (networks, *naming)
         if key not in self._models:
             model = MemoZip(cfg).eval().to(cfg.MODEL.DEVICE)

@@ -78,7 +78,7 @@ class SamAlone(nn.Module):
             stability_score_thresh=own.STABILITY_SCORE_THRESH,
         )
         return {
-            "crops": ClipCrops(clip.visual),
+            "crops": ClipCrops(clip.visual, cfg.MODEL.ZIP.SCORING.CROP_SIZE),
             "generator": generator,
             "names": names,
             "text": text,
