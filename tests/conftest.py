@@ -1,5 +1,6 @@
 """Tiny random networks that every part of the tests shares."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -83,3 +84,14 @@ def picture() -> np.ndarray:
     coarse = torch.rand((1, 3, 6, 8), generator=generator)
     smooth = torch.nn.functional.interpolate(coarse, (60, 80), mode="bicubic").clamp(0, 1)
     return (smooth[0].permute(1, 2, 0) * 255).to(torch.uint8).numpy()
+
+
+@pytest.fixture(autouse=True)
+def no_closed_log_streams():
+    """Commands run within a test may have left log handlers that write to its captured output,
+    which is closed since; a later test would find their complaints in its own."""
+    named = logging.root.manager.loggerDict.values()
+    for logger in [logging.root, *(each for each in named if isinstance(each, logging.Logger))]:
+        for handler in list(logger.handlers):
+            if getattr(getattr(handler, "stream", None), "closed", False):
+                logger.removeHandler(handler)
