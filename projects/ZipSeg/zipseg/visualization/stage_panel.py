@@ -15,7 +15,8 @@ from ..stages.discovery import DiscoverySettings, cluster_and_select, share_out_
 from ..zip import Trace
 
 _COLOURS = mpl.colormaps["tab10"]
-_NAMED = 3  # names in the title and the legend
+_NAMED = 2  # names in the title and the legend
+_DRAWN = 10  # instances, the best ones: more would hide each other
 
 
 def save_stage_panel(
@@ -97,12 +98,13 @@ def _draw_pieces(boundary: Axes, pieces: Axes, trace: Trace, settings: Discovery
 
 def _draw_instances(axis: Axes, rgb: np.ndarray, trace: Trace, names: Sequence[str]) -> None:
     instances = trace.instances.to("cpu")
+    found, instances = len(instances), instances[:_DRAWN]
     canvas = rgb / 255.0
     for i in reversed(range(len(instances))):
         mask = instances.pred_masks[i].numpy()[..., None]
         canvas = np.where(mask, 0.45 * canvas + 0.55 * np.array(_COLOURS(i % 10)[:3]), canvas)
     axis.imshow(canvas)
-    axis.set_title(f"instances: {len(instances)}", fontsize=9)
+    axis.set_title(f"instances: {found}" + f", the best {_DRAWN}" * (found > _DRAWN), fontsize=9)
     boxes = instances.pred_boxes.tensor.tolist()
     for i, (box, score, index) in enumerate(
         zip(boxes, instances.scores.tolist(), instances.pred_classes.tolist(), strict=True)
