@@ -140,12 +140,11 @@ class Zip(nn.Module):
         if not images:
             return []
         if self.naming is None:
-            scores = self._score_names(torch.stack([each.image for each in tokens]))
+            views, counts = torch.stack([each.image for each in tokens])[:, None], [1]
         else:
-            views = self._image_embeddings(images)
-            scores = self._score_names(views.flatten(0, 1)).unflatten(0, views.shape[:2])
-            scores = pool_views(scores, self.naming.counts)
-        return [self.stages.choose_present(each) for each in scores]
+            views, counts = self._image_embeddings(images), self.naming.counts
+        scores = self._score_names(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+        return [self.stages.choose_present(each) for each in pool_views(scores, counts)]
 
     def _score_names(self, embedding: Tensor) -> Tensor:
         texts = self.naming or self

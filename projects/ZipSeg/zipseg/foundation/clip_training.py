@@ -151,4 +151,5 @@ def _describe(recipe: ClipRecipe) -> str:
         "contrastive, pairwise sigmoid loss with several true captions a scene and captions kept "
         "apart from each other, on captions of "
         f"whole scenes, never boxes or masks; {recipe.batch} scenes a step; {', '.join(phases)}"
+        + (f"; the text tower begins as {PARTS[recipe.text]}'s" if recipe.text else "")
     )

@@ -72,7 +72,7 @@ class Run(NamedTuple):
         sam = self.part == "sam"
         recipe = SamRecipe() if sam else RECIPES[self.part]
         if self.further and not sam:
-            recipe = recipe._replace(phases=recipe.further)
+            recipe = recipe._replace(phases=recipe.further, text="")
         if self.batch:
             recipe = recipe._replace(batch=self.batch)
         if self.size:
@@ -83,7 +83,7 @@ class Run(NamedTuple):
             return SamTask(self._bank("pretrain"), measured, self.seed, recipe)
         banks = {phase.scenes: self._bank(phase.scenes) for phase in recipe.phases}
         task = ClipTask(self.part, banks, measured, self.seed, recipe)
-        if recipe.text and not self.further:
+        if recipe.text:
             start_from_shipped(task, PARTS[recipe.text], text_only=True)
         return task
 

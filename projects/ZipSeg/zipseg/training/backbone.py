@@ -3,7 +3,7 @@
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY
-from detectron2.modeling.backbone import FPN, BasicStem, ResNet
+from detectron2.modeling.backbone import FPN, Backbone, BasicStem, ResNet
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool
 from detectron2.modeling.backbone.resnet import BasicBlock
 from torch import nn
@@ -20,7 +20,7 @@ def build_narrow_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FP
 
 def narrow_fpn(cfg: CfgNode, input_shape: ShapeSpec, top_block: nn.Module) -> FPN:
     """The feature pyramid of such a ResNet with its coarsest levels from ``top_block``."""
-    resnets, pyramid = cfg.MODEL.RESNETS, cfg.MODEL.FPN
+    resnets = cfg.MODEL.RESNETS
     stem = BasicStem(input_shape.channels, resnets.STEM_OUT_CHANNELS, norm=resnets.NORM)
     stages, width = [], resnets.STEM_OUT_CHANNELS
     for place, _ in enumerate(("res2", "res3", "res4", "res5")):
@@ -40,8 +40,14 @@ def narrow_fpn(cfg: CfgNode, input_shape: ShapeSpec, top_block: nn.Module) -> FP
     resnet = ResNet(
         stem, stages, out_features=resnets.OUT_FEATURES, freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT
     )
+    return pyramid_over(cfg, resnet, top_block)
+
+
+def pyramid_over(cfg: CfgNode, bottom_up: Backbone, top_block: nn.Module) -> FPN:
+    """MODEL.FPN's pyramid over any backbone, its coarsest levels from ``top_block``."""
+    pyramid = cfg.MODEL.FPN
     return FPN(
-        resnet,
+        bottom_up,
         pyramid.IN_FEATURES,
         pyramid.OUT_CHANNELS,
         norm=pyramid.NORM,

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..models.clip_boundary import LAYERS, ClipBoundary
 from ..models.weights import load_clip
+from .backbone import pyramid_over
 
 _NAMES = ("stem", "res2", "res3", "res4", "res5")
 
@@ -62,14 +63,7 @@ def build_clip_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     MODEL.RESNETS.OUT_FEATURES and MODEL.BACKBONE.FREEZE_AT count as for Detectron2's ResNet. A
     checkpoint in MODEL.WEIGHTS is loaded over it.
     """
-    boundary, pyramid = cfg.MODEL.ZIP.BOUNDARY, cfg.MODEL.FPN
+    boundary = cfg.MODEL.ZIP.BOUNDARY
     clip, _ = load_clip(boundary.ARCH, boundary.WEIGHTS, "MODEL.ZIP.BOUNDARY")
     resnet = ClipResNet(clip.visual, cfg.MODEL.RESNETS.OUT_FEATURES, cfg.MODEL.BACKBONE.FREEZE_AT)
-    return FPN(
-        resnet,
-        pyramid.IN_FEATURES,
-        pyramid.OUT_CHANNELS,
-        norm=pyramid.NORM,
-        top_block=LastLevelMaxPool(),
-        fuse_type=pyramid.FUSE_TYPE,
-    )
+    return pyramid_over(cfg, resnet, LastLevelMaxPool())
