@@ -45,7 +45,7 @@ def test_the_first_parts_are_frozen(freeze_at):
 def test_the_config_builds_it_with_a_pyramid():
     cfg = load_config(str(CONFIGS / "SelfTraining" / "zipworld_mask_rcnn.yaml"), [])
     backbone = build_backbone(cfg, ShapeSpec(channels=3))
-    assert set(backbone.output_shape()) == {"p2", "p3", "p4", "p5", "p6"}
+    assert set(backbone.output_shape()) == {"p2", "p3", "p4", "p5", "p6", *NAMES[1:]}
     for key in ("MODEL.ZIP.BOUNDARY.ARCH", "zipworld-vit"), ("MODEL.ZIP.BOUNDARY.WEIGHTS", "no"):
         with pytest.raises(ConfigError, match="BOUNDARY"):
             build_backbone(

@@ -5,7 +5,7 @@ Importing the package registers the parts. Those for CenterNet2 need the ``cente
 
 from importlib.util import find_spec
 
-from . import backbone, clip_backbone, mask_head, roi_heads, rpn  # noqa: F401
+from . import backbone, clip_backbone, clip_roi_heads, mask_head, roi_heads, rpn  # noqa: F401
 
 if find_spec("centernet"):
     from . import centernet2  # noqa: F401

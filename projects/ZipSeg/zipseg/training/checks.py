@@ -4,7 +4,12 @@ from detectron2.config import CfgNode
 
 from ..errors import ConfigError
 
-_WEIGHTING_HEADS = ("NoisyROIHeads", "NoisyCascadeROIHeads", "NoisyCenterNet2ROIHeads")
+_WEIGHTING_HEADS = (
+    "NoisyROIHeads",
+    "ClipROIHeads",
+    "NoisyCascadeROIHeads",
+    "NoisyCenterNet2ROIHeads",
+)
 _IGNORING_GENERATORS = ("NoisyRPN", "NoisyCenterNet")
 
 

@@ -29,13 +29,20 @@ def add_training_config(cfg: CN) -> None:
     training.CLASS_AGNOSTIC = False
     # Flip half of the images vertically, besides INPUT.RANDOM_FLIP: for scenes without an up.
     training.VERTICAL_FLIP = False
+    # The box head of MODEL.ROI_HEADS.NAME "ClipROIHeads": the layers of MODEL.ZIP.BOUNDARY's CLIP
+    # after IN_FEATURE ("stem", "res2" ... "res5", one of MODEL.RESNETS.OUT_FEATURES), over boxes
+    # CONTEXT times as wide and high. POOLER_RESOLUTION and FC_DIM of MODEL.ROI_BOX_HEAD count.
+    training.CLIP_HEAD = CN()
+    training.CLIP_HEAD.IN_FEATURE = "res2"
+    training.CLIP_HEAD.CONTEXT = 1.2
     _add_parts(training)
 
 
 def _add_parts(training: CN) -> None:
     """What noisy labels need; each is off by default and works without the others.
 
-    DROP_LOSS and SCORE_WEIGHTS need MODEL.ROI_HEADS.NAME "NoisyROIHeads" (Mask R-CNN),
+    DROP_LOSS and SCORE_WEIGHTS need MODEL.ROI_HEADS.NAME "NoisyROIHeads" or
+    "ClipROIHeads" (Mask R-CNN),
     "NoisyCascadeROIHeads" (Cascade Mask R-CNN) or "NoisyCenterNet2ROIHeads"; SCORE_WEIGHTS also
     MODEL.ROI_MASK_HEAD.NAME "WeightedMaskHead"; IGNORE_BAND also MODEL.PROPOSAL_GENERATOR.NAME
     "NoisyRPN" or "NoisyCenterNet". With its part off, each of these is Detectron2's.

@@ -36,9 +36,11 @@ class NoisyLabels:
         check_box_losses(cfg)
 
         def weighted(predictor, head):
-            return cls.weighted_predictor(
+            same = cls.weighted_predictor(
                 cfg, head.output_shape, box2box_transform=predictor.box2box_transform
             )
+            same.load_state_dict(predictor.state_dict())
+            return same
 
         if "box_predictors" in parts:
             pairs = zip(parts["box_predictors"], parts["box_heads"], strict=True)
