@@ -41,10 +41,9 @@ def add_training_config(cfg: CN) -> None:
 def _add_parts(training: CN) -> None:
     """What noisy labels need; each is off by default and works without the others.
 
-    DROP_LOSS and SCORE_WEIGHTS need MODEL.ROI_HEADS.NAME "NoisyROIHeads" or
-    "ClipROIHeads" (Mask R-CNN),
-    "NoisyCascadeROIHeads" (Cascade Mask R-CNN) or "NoisyCenterNet2ROIHeads"; SCORE_WEIGHTS also
-    MODEL.ROI_MASK_HEAD.NAME "WeightedMaskHead"; IGNORE_BAND also MODEL.PROPOSAL_GENERATOR.NAME
+    DROP_LOSS and SCORE_WEIGHTS need MODEL.ROI_HEADS.NAME "NoisyROIHeads" or "ClipROIHeads" (Mask
+    R-CNN), "NoisyCascadeROIHeads" (Cascade Mask R-CNN) or "NoisyCenterNet2ROIHeads"; SCORE_WEIGHTS
+    also MODEL.ROI_MASK_HEAD.NAME "WeightedMaskHead"; IGNORE_BAND also MODEL.PROPOSAL_GENERATOR.NAME
     "NoisyRPN" or "NoisyCenterNet". With its part off, each of these is Detectron2's.
     """
     # DropLoss (CutLER, CVPR 2023, eq. 4): no box loss for proposals whose largest IoU with the
