@@ -30,8 +30,8 @@ def add_training_config(cfg: CN) -> None:
     # Flip half of the images vertically, besides INPUT.RANDOM_FLIP: for scenes without an up.
     training.VERTICAL_FLIP = False
     # The box head of MODEL.ROI_HEADS.NAME "ClipROIHeads": the layers of MODEL.ZIP.BOUNDARY's CLIP
-    # after IN_FEATURE ("stem", "res2" ... "res5", one of MODEL.RESNETS.OUT_FEATURES), over boxes
-    # CONTEXT times as wide and high. POOLER_RESOLUTION and FC_DIM of MODEL.ROI_BOX_HEAD count.
+    # after IN_FEATURE ("stem" to "res4", one of MODEL.RESNETS.OUT_FEATURES), over boxes CONTEXT
+    # times as wide and high. MODEL.ROI_BOX_HEAD's POOLER_RESOLUTION, CONV_DIM and FC_DIM count.
     training.CLIP_HEAD = CN()
     training.CLIP_HEAD.IN_FEATURE = "res2"
     training.CLIP_HEAD.CONTEXT = 1.2
