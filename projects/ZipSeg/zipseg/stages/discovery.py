@@ -110,4 +110,4 @@ def share_out_softly(
         share, levels = share_out, (settings.radius, *settings.more_radii)
     else:
         share, levels = share_out_by_depth, (settings.prominence, *settings.more_prominences)
-    return strength, [share(strength, active, settings.quantile, level) for level in levels]
+    return strength, share(strength, active, settings.quantile, levels)

@@ -1,5 +1,7 @@
 """Soft boundaries instead of hard clusters: a watershed over the gradient of the features."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -37,37 +39,41 @@ def boundary_strength(features: Tensor, smoothing: float = 1.0) -> Tensor:
 
 
 def share_out(
-    strength: Tensor, active: Tensor, quantile: float = 0.75, radius: float = 3.5
-) -> NDArray:
+    strength: Tensor, active: Tensor, quantile: float = 0.75, radii: Sequence[float] = (3.5,)
+) -> list[NDArray]:
     """Divides the activated regions into objects.
 
     Boundary is where the strength exceeds its ``quantile`` within a name's activated region. Cores
-    are what lies more than ``radius`` cells from any boundary; a connected part of the region
-    without a core is its own. From the cores a watershed over the strength shares out the region,
-    in one pass over all names.
+    are what lies more than a radius from any boundary; a connected part of the region without a
+    core is its own. From the cores a watershed over the strength shares out the region, in one pass
+    over all names.
 
     Args:
         strength: boundary strength [h, w].
         active: activated regions, bool [P, h, w].
+        radii: in cells; the regions are shared out anew for each.
 
     Returns:
-        Labels [P, h, w], 0 for none, no label in two planes.
+        For each radius labels [P, h, w], 0 for none, no label in two planes.
     """
     active, strength = active.cpu().numpy(), strength.cpu().numpy()
     regions_of, count = ndimage.label(active, regions.WITHIN_PLANES)
     if not count:
-        return regions_of
+        return [regions_of for _ in radii]
     limit = limit_within(strength, active, quantile)
     # A plane of nothing but boundary, far away, makes the distance defined everywhere.
     inside = np.concatenate([strength <= limit, np.zeros_like(active[:1])])
     distance = ndimage.distance_transform_edt(inside, sampling=(FAR, 1, 1))[:-1]
-    core = active & (distance > radius)
-    cored = np.zeros(count + 1, bool)
-    cored[regions_of[core]] = True
-    core |= active & ~cored[regions_of]
-    markers, _ = ndimage.label(core, regions.WITHIN_PLANES)
     strength = np.broadcast_to(strength, active.shape)
-    return watershed(strength, markers, regions.WITHIN_PLANES, mask=active)
+    labels = []
+    for radius in radii:
+        core = active & (distance > radius)
+        cored = np.zeros(count + 1, bool)
+        cored[regions_of[core]] = True
+        core |= active & ~cored[regions_of]
+        markers, _ = ndimage.label(core, regions.WITHIN_PLANES)
+        labels.append(watershed(strength, markers, regions.WITHIN_PLANES, mask=active))
+    return labels
 
 
 def limit_within(strength: NDArray, active: NDArray, quantile: float) -> NDArray:
