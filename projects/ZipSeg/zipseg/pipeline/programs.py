@@ -99,13 +99,14 @@ class Programs:
         opts: Sequence[str] = (),
         weights: Path | None = None,
     ) -> Step:
-        """Trains on a label file, or on a registered data set given as a name.
+        """Trains on a label file, or on a registered data set given as a name; evaluation is a step
+        of its own.
 
         Args:
             weights: a checkpoint to start from in place of the config's.
         """
         model = () if weights is None else ("MODEL.WEIGHTS", str(weights))
-        data = ("DATASETS.TRAIN", repr((str(labels),)))
+        data = ("DATASETS.TRAIN", repr((str(labels),)), "DATASETS.TEST", "()")
         output = ("OUTPUT_DIR", str(self.folder(name)))
         files = (labels if isinstance(labels, Path) else None, weights)
         return Step(
