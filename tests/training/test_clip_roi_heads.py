@@ -85,6 +85,12 @@ def test_a_weighted_classifier_begins_so_too(part, zipworld_cfg):
     assert torch.equal(build_model(zipworld_cfg).roi_heads.box_predictor.cls_score.weight, plain)
 
 
+def test_names_of_the_training_set_will_do(zipworld_cfg):
+    tested = build_model(zipworld_cfg).roi_heads.box_predictor.cls_score.weight
+    zipworld_cfg.DATASETS.TEST = ()
+    assert torch.equal(build_model(zipworld_cfg).roi_heads.box_predictor.cls_score.weight, tested)
+
+
 def test_unknown_names_begin_at_random():
     cfg = load_config(DETECTOR, ["DATASETS.TEST", "()", "MODEL.ROI_HEADS.NUM_CLASSES", "5"])
     weight = build_model(cfg).roi_heads.box_predictor.cls_score.weight

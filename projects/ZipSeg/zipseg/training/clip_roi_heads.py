@@ -170,7 +170,7 @@ def begin_with_texts(predictor: FastRCNNOutputLayers, texts: Tensor) -> None:
 
 def _texts(cfg: CfgNode, clip: nn.Module, tokenizer) -> Tensor | None:
     """Of the names [K, D]; None where they are not known, as when a checkpoint brings its own."""
-    names = known_classes(cfg)
+    names = known_classes(cfg, ("TEST", "TRAIN"))
     if cfg.TRAINING.CLASS_AGNOSTIC or not names or len(names) != cfg.MODEL.ROI_HEADS.NUM_CLASSES:
         logger.info("The classifier begins without the names' texts.")
         return None

@@ -46,12 +46,12 @@ def training_classes(cfg: CfgNode) -> tuple[str, ...]:
     return classes
 
 
-def known_classes(cfg: CfgNode) -> tuple[str, ...] | None:
-    """The names that a detector is evaluated or used with: those of the first test data set, None
-    where they are not known."""
+def known_classes(cfg: CfgNode, keys: Sequence[str] = ("TEST",)) -> tuple[str, ...] | None:
+    """The names that a detector is evaluated or used with: those of the first data set under
+    ``keys`` of DATASETS, None where they are not known."""
     if cfg.TRAINING.CLASS_AGNOSTIC:
         return AGNOSTIC_CLASSES
-    for name in cfg.DATASETS.TEST[:1]:
+    for name in [name for key in keys for name in cfg.DATASETS[key]][:1]:
         classes = MetadataCatalog.get(name).get("thing_classes")
         return tuple(classes) if classes else None
     return None
