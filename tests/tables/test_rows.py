@@ -6,7 +6,10 @@ import yaml
 from zipseg.errors import ZipSegError
 from zipseg.tables.rows import read_rows
 
-TABLES = {"rounds": {"title": "Rounds"}, "shares": {"title": "Shares", "columns": "percent"}}
+TABLES = {
+    "rounds": {"title": "Rounds", "note": "Read this first."},
+    "shares": {"title": "Shares", "columns": "percent"},
+}
 ZIP = {"name": "zip", "table": "rounds", "title": "Zip", "config": "zip.yaml"}
 ROUND = {**ZIP, "name": "round1", "title": "1", "labels": {"of": "zip", "min_score": 0.1}}
 SHARE = {

@@ -72,6 +72,7 @@ def test_all_rows_once(tables, capsys):
     text = capsys.readouterr().out
     results = tables.folder / "results"
     assert (results / "training.md").read_text() + "\n" == text
+    assert "## Rounds\n\nRead this first.\n\n| | labels |" in text
     assert text.count("| round 1 |") == 1
     assert "| mask AP by percent | 1 | 10 | rows |" in text
     assert "Not run yet" not in text

@@ -76,6 +76,8 @@ def to_markdown(declaration: Declaration, rows: Sequence[Mapping], name: str, co
     for table, settings in declaration.tables.items():
         own = [row for row in rows if row["table"] == table]
         parts.append(f"## {settings['title']}\n")
+        if "note" in settings:
+            parts.append(f"{settings['note'].strip()}\n")
         if own:
             grid = "columns" in settings
             parts.append(_grid(own, settings["columns"]) if grid else _list(own))

@@ -57,7 +57,8 @@ class Declaration:
 
     Attributes:
         dataset: registered; models label its images.
-        tables: name -> ``title`` and, for a grid, ``columns``: the matrix key across.
+        tables: name -> ``title``, a ``note`` to be read with it if there is one, and, for a grid,
+            ``columns``: the matrix key across.
         rows: by name, the most important first: in the order of the file, but the first seed of
             every entry before the second of any.
     """
