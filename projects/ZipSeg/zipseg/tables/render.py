@@ -143,7 +143,7 @@ def plot(declaration: Declaration, rows: Sequence[Mapping], table: str, path: Pa
     which have no such column, as level lines."""
     key, curves = declaration.tables[table]["columns"], [r for r in rows if r["table"] == table]
     levels = [row for row in rows if row["table"] == next(iter(declaration.tables)) != table]
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
     columns = sorted({row["keys"][key] for row in curves})
     for title, own in _by_title(curves).items():
@@ -167,7 +167,7 @@ def plot(declaration: Declaration, rows: Sequence[Mapping], table: str, path: Pa
     axes.minorticks_off()
     axes.set_xlabel(f"{key} of the images labelled")
     axes.set_ylabel("mask AP")
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     axes.grid(alpha=0.3)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp.png")
