@@ -8,6 +8,7 @@ from detectron2.data.samplers import TrainingSampler
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zipseg.errors import ConfigError
 from zipseg.training.stream import Batches
 from zipseg.training.trainer import Trainer
 
@@ -35,6 +36,12 @@ def test_a_resumed_stream_goes_on(workers, tiny):
     assert same(first(cfg, 2, start=3), whole[3:])
     assert same(first(tiny("TRAINING.COPY_PASTE.PROBABILITY", "0.7"), 5), whole)
     assert not same(whole[0], whole[1])
+
+
+def test_copy_paste_needs_two_images(tiny):
+    cfg = tiny("SOLVER.IMS_PER_BATCH", "1", "TRAINING.COPY_PASTE.PROBABILITY", "0.7")
+    with pytest.raises(ConfigError, match=r"^TRAINING.COPY_PASTE: .*make it at least 2"):
+        Trainer.build_train_loader(cfg)
 
 
 def test_another_seed_is_another_stream(tiny):

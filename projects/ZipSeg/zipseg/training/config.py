@@ -61,7 +61,7 @@ def _add_parts(training: CN) -> None:
     training.IGNORE_BAND.LOW = 0.0
     training.IGNORE_BAND.HIGH = 0.0
     # Simple copy-paste (Ghiasi et al., CVPR 2021) in CutLER's form: a random choice of the objects
-    # of the next image of the batch, each at a random size and place.
+    # of the next image of the batch, which has to have two, each at a random size and place.
     training.COPY_PASTE = CN()
     training.COPY_PASTE.PROBABILITY = 0.0  # of an image to get objects
     training.COPY_PASTE.SCALE = (0.5, 1.0)  # of a pasted object's sides, relative to its own

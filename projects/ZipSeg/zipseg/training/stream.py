@@ -26,13 +26,20 @@ def build_training_stream(cfg: CfgNode) -> "TrainingStream":
     """The batches of DATASETS.TRAIN for this rank.
 
     Raises:
-        ConfigError: nothing to train on, or an unknown sampler.
+        ConfigError: nothing to train on, an unknown sampler, a batch that the GPUs cannot share, or
+            copy-paste with one image a GPU.
     """
     records = training_records(cfg)
     world, size = comm.get_world_size(), cfg.SOLVER.IMS_PER_BATCH
     if size < world or size % world:
         raise ConfigError(
             "SOLVER.IMS_PER_BATCH", f"is {size}, which {world} GPUs cannot share evenly"
+        )
+    if cfg.TRAINING.COPY_PASTE.PROBABILITY > 0 and size == world:
+        raise ConfigError(
+            "TRAINING.COPY_PASTE",
+            f"pastes from the other images of a GPU's batch; SOLVER.IMS_PER_BATCH {size} gives each"
+            f" GPU one, make it at least {2 * world}",
         )
     seed = cfg.SEED if cfg.SEED >= 0 else comm.shared_random_seed()
     wide = None
