@@ -34,13 +34,13 @@ test: setup lint
 demo: setup
 	$(RUN) tools/demo.py
 
-# Everything in small: Zip labels 300 scenes, a detector trains on them, labels them again, and trains
+# Everything in small: Zip labels 120 scenes, a detector trains on them, labels them again, and trains
 # on what was merged; each is evaluated on 40 other scenes. It goes on where it was stopped.
 self-training: setup
 	OMP_NUM_THREADS=$(WORKERS) $(RUN) tools/self_train.py --rounds 2 --num-ranks $(WORKERS) \
 	    --config-file configs/SelfTraining/zipworld_miniature.yaml \
 	    --zip-config configs/ZipWorld/zip_embedded.yaml \
-	    --dataset zipworld_val --output output/self-training
+	    --dataset zipworld_small --first-score 0.6 --any-category --output output/self-training
 
 benchmark: setup
 	$(RUN) tools/benchmark.py

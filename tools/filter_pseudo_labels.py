@@ -29,6 +29,11 @@ def parser() -> argparse.ArgumentParser:
         default=1.0,
         help="of masks of a category that overlap more (IoU) only the best stays",
     )
+    parser.add_argument(
+        "--any-category",
+        action="store_true",
+        help="... whatever their categories are: one name for each place",
+    )
     parser.add_argument("--per-image", type=int, help="at most so many labels of an image")
     parser.add_argument("--per-category", type=int, help="at most so many labels of a category")
     return parser

@@ -47,6 +47,13 @@ def parser() -> argparse.ArgumentParser:
         help="the first model's labels below this are left out; default %(default)s",
     )
     parser.add_argument(
+        "--first-overlap",
+        type=float,
+        default=Plan.first_overlap,
+        help="of the first model's labels that overlap more (IoU), whatever their names, the best "
+        "stays; default %(default)s",
+    )
+    parser.add_argument(
         "--initialise",
         choices=INITIALISE,
         default=Plan.initialise,
@@ -86,6 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
         opts=tuple(args.opts),
         zip_opts=tuple(shlex.split(args.zip_opts)),
         first_score=args.first_score,
+        first_overlap=args.first_overlap,
         rule=MergeRule(**{key: getattr(args, key) for key in MergeRule._fields}),
         initialise=args.initialise,
     )

@@ -62,6 +62,7 @@ selections = st.builds(
     st.sampled_from([0.3, 0.5, 0.9, 1.0]),
     st.sampled_from([None, 1, 3]),
     st.sampled_from([None, 2, 5]),
+    st.booleans(),
 )
 
 
@@ -74,7 +75,8 @@ def slow_select(annotations: list[dict], rules: Selection) -> list[dict]:
         same = [
             mask_util.decode(b["segmentation"])
             for b in kept
-            if (b["image_id"], b["category_id"]) == (a["image_id"], a["category_id"])
+            if b["image_id"] == a["image_id"]
+            and (rules.any_category or b["category_id"] == a["category_id"])
         ]
         mask = mask_util.decode(a["segmentation"])
         if all((mask & m).sum() / (mask | m).sum() <= rules.max_overlap for m in same):

@@ -127,6 +127,13 @@ def test_by_hand_from_the_dry_run(uninterrupted, tmp_path, capsys):
     assert by_hand == table
 
 
+def test_one_name_for_each_place_in_the_first_labels(tmp_path, capsys):
+    assert self_train(tmp_path, "--first-overlap", "0.5", "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert "--min-score 0.0 --max-overlap 0.5 --any-category" in out
+    assert out.count("filter_pseudo_labels.py") == 1
+
+
 def test_step_by_step(uninterrupted, tmp_path, capsys):
     for name in STEPS:
         assert self_train(tmp_path, "--step", name) == 0

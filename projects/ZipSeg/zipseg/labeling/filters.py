@@ -20,6 +20,8 @@ class Selection(NamedTuple):
     max_overlap: float = 1.0
     per_image: int | None = None  # the best so many of an image
     per_category: int | None = None  # the best so many of a category, over all images
+    # ``max_overlap`` counts between labels of any category: one name for each place.
+    any_category: bool = False
 
     def check(self) -> None:
         """Raises LabelingError for a rule outside of its range."""
@@ -60,7 +62,8 @@ def select(labels: dict, rules: Selection) -> dict:
     rows = np.flatnonzero((score >= rules.min_score) & (area >= rules.min_area))
     rows = rows[np.argsort(-score[rows], kind="stable")]
     if rules.max_overlap < 1:
-        rows = _without_duplicates(rows, annotations, image, category, rules.max_overlap)
+        group = np.zeros_like(category) if rules.any_category else category
+        rows = _without_duplicates(rows, annotations, image, group, rules.max_overlap)
     for key, cap in ((image, rules.per_image), (category, rules.per_category)):
         if cap is not None:
             rows = rows[_rank(key[rows]) < cap]
@@ -80,12 +83,12 @@ def _without_duplicates(
     rows: np.ndarray,
     annotations: list[dict],
     image: np.ndarray,
-    category: np.ndarray,
+    kind: np.ndarray,
     max_overlap: float,
 ) -> np.ndarray:
-    """The ranked rows without those that a better row of their image and category covers."""
-    order = np.lexsort((category[rows], image[rows]))  # stable: the rank stays within a group
-    change = np.diff(image[rows][order]) | np.diff(category[rows][order])
+    """The ranked rows without those that a better row of their image and kind covers."""
+    order = np.lexsort((kind[rows], image[rows]))  # stable: the rank stays within a group
+    change = np.diff(image[rows][order]) | np.diff(kind[rows][order])
     keep = np.ones(len(rows), bool)
     for group in np.split(order, np.flatnonzero(change) + 1):
         if len(group) < 2:

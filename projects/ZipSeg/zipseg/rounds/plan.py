@@ -25,6 +25,8 @@ class Plan:
         rounds: how many trainings.
         opts, zip_opts: KEY VALUE changes of the detector's and the first model's config.
         first_score: labels of the first model below this are not trained on.
+        first_overlap: of those that overlap more than this (IoU) the best stays, whatever their
+            names: a detector needs one name for each place.
         rule: how later labels are merged with those of the round before.
         initialise: rounds after the first start from the checkpoint of the one before ("previous",
             as CutLER's do) or from the config's MODEL.WEIGHTS ("config").
@@ -37,6 +39,7 @@ class Plan:
     opts: tuple[str, ...] = ()
     zip_opts: tuple[str, ...] = ()
     first_score: float = 0.0
+    first_overlap: float = 1.0
     rule: MergeRule = field(default_factory=MergeRule)
     initialise: str = "previous"
 
@@ -84,6 +87,8 @@ def _later_round(plan: Plan, programs: Programs, before: Round, number: int) -> 
     opts, weights = list(plan.opts), None
     if before.chosen is None:
         rules = {"min_score": plan.first_score}
+        if plan.first_overlap < 1:
+            rules |= {"max_overlap": plan.first_overlap, "any_category": True}
         chosen = programs.select(f"{name}/select", before.labels.product, rules)
     else:
         rules = plan.rule._asdict()

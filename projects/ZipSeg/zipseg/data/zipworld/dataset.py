@@ -107,7 +107,7 @@ def _load(split: str, root: Path) -> list[dict]:
 
 
 def register_zipworld(root: str | Path | None = None) -> None:
-    """Register ``zipworld_train``, ``zipworld_val`` and ``zipworld_mini`` with Detectron2.
+    """Register each of ``EVALUATION_SPLITS`` with Detectron2.
 
     Nothing is rendered before a data set is first loaded. Masks are RLE: a Detectron2 mapper needs
     ``INPUT.MASK_FORMAT: bitmask``. Calling it again is harmless; another root replaces the first.
