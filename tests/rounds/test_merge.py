@@ -54,7 +54,7 @@ def slow_merge(new: list[dict], previous: list[dict], rule: MergeRule) -> list[t
             everything[j][0]
             for j in passed
             if everything[j][0]["image_id"] == a["image_id"]
-            and everything[j][0]["category_id"] == a["category_id"]
+            and (rule.any_category or everything[j][0]["category_id"] == a["category_id"])
         ]
         if all(iou(a, b) <= rule.max_overlap for b in same):
             passed.append(i)

@@ -170,9 +170,10 @@ def test_the_projects_own_rows():
     names = list(found.rows)
     assert names[:4] == ["zip", "round1", "round2", "round3"]
     shares = [row for row in found.rows.values() if row.table == "fractions"]
+    shares = [row for row in shares if not row.name.startswith("scratch-longer")]
     assert {(r.keys["percent"], r.keys["seed"], r.start) for r in shares} == {
         (percent, seed, start)
-        for percent in (1, 2, 5, 10, 20, 50)
+        for percent in (1, 2, 5, 10)
         for seed in (0, 1, 2)
         for start in ("", "round1")
     }

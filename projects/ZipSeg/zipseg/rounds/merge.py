@@ -26,7 +26,7 @@ class MergeRule(NamedTuple):
     # their image and category by this much or more.
     previous_score: float = 0.0
     overlap: float = 0.5
-    # ... or no kept new label of whatever category: one name for each place.
+    # Both overlaps count whatever the categories are: one name for each place.
     any_category: bool = False
     # Of labels of an image and category that overlap more than this, the best stays (NMS).
     max_overlap: float = 0.7
@@ -66,7 +66,13 @@ def merge_labels(new: dict, previous: dict, rule: MergeRule = MergeRule()) -> di
         "annotations": [{**a, "id": number} for number, a in enumerate(together, 1)],
     }
     merged = select(
-        merged, Selection(0.0, 0.0, rule.max_overlap, rule.per_image, rule.per_category)
+        merged,
+        Selection(
+            max_overlap=rule.max_overlap,
+            per_image=rule.per_image,
+            per_category=rule.per_category,
+            any_category=rule.any_category,
+        ),
     )
     merged["annotations"] = [{**a, "id": n} for n, a in enumerate(merged["annotations"], 1)]
     from_new = sum(a["generation"] == generation for a in merged["annotations"])

@@ -28,5 +28,5 @@ def add_merge_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--any-category",
         action="store_true",
-        help="a previous label also goes where a new one of another category is",
+        help="overlaps count whatever the categories are: one name for each place",
     )
