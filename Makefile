@@ -34,7 +34,7 @@ test: setup lint
 demo: setup
 	$(RUN) tools/demo.py
 
-# Everything in small: Zip labels 120 scenes, a detector trains on them, labels them again, and trains
+# Everything in small: Zip labels 80 scenes, a detector trains on them, labels them again, and trains
 # on what was merged; each is evaluated on 40 other scenes. It goes on where it was stopped.
 self-training: setup
 	OMP_NUM_THREADS=$(WORKERS) $(RUN) tools/self_train.py --rounds 2 --num-ranks $(WORKERS) \
