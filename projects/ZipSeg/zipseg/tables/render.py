@@ -133,7 +133,7 @@ def _grid(rows: Sequence[Mapping], key: str) -> str:
             str(summarize(row for row in own if row["keys"][key] == column) or "")
             for column in columns
         ]
-        names = f"{own[0]['name']} ... {own[-1]['name']}"
+        names = " ... ".join(dict.fromkeys((own[0]["name"], own[-1]["name"])))
         lines.append(f"| {title} | {' | '.join(cells)} | {names} |")
     return "\n".join(lines) + "\n"
 
