@@ -19,7 +19,7 @@ SPLITS = {
     "zipworld_pretrain_val": range(2_000_000, 2_001_000),
     "zipworld_train": range(3_000_000, 3_002_000),
     "zipworld_val": range(4_000_000, 4_000_300),
-    "zipworld_small": range(6_000_000, 6_000_080),
+    "zipworld_small": range(9_000_000, 9_000_080),
     "zipworld_mini": range(5_000_000, 5_000_040),
 }
 EVALUATION_SPLITS = ("zipworld_train", "zipworld_val", "zipworld_small", "zipworld_mini")
