@@ -44,11 +44,12 @@ self-training: setup
 	    --output output/self-training
 
 benchmark: setup
-	$(RUN) tools/benchmark.py
+	$(RUN) tools/experiments/benchmark.py
 
 lint: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(VENV)/bin/lint-imports
 
 format: setup
 	$(RUN) -m ruff check --fix .

@@ -18,7 +18,7 @@ setup(
     package_dir={"": SOURCE},
     packages=find_packages(SOURCE, include=["zipseg", "zipseg.*"]),
     package_data={
-        "zipseg.embedded": ["*.safetensors", "*.md", "*.json", "*.txt"],
+        "zipseg.zipworld.networks": ["*.safetensors", "*.md", "*.json", "*.txt"],
         "zipseg.evaluation": ["published.json"],
         "zipseg.visualization": ["report_template.html"],
     },
@@ -45,6 +45,13 @@ setup(
     extras_require={
         "train": ["centernet2==1.0.post20221121", "timm>=0.9"],
         "cluster": ["submitit>=1.5"],
-        "dev": ["hypothesis>=6.80", "psutil>=5.9", "pytest>=8.0", "pytest-xdist>=3.5", "ruff>=0.6"],
+        "dev": [
+            "hypothesis>=6.80",
+            "import-linter>=2.1",
+            "psutil>=5.9",
+            "pytest>=8.0",
+            "pytest-xdist>=3.5",
+            "ruff>=0.6",
+        ],
     },
 )

@@ -3,7 +3,7 @@
 
 import argparse
 
-from zipseg.data.zipworld import EVALUATION_SPLITS, ensure_rendered
+from zipseg.zipworld.scenes import EVALUATION_SPLITS, ensure_rendered
 
 
 def main() -> None:

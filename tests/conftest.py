@@ -16,6 +16,9 @@ from segment_anything.modeling import (
     Sam,
     TwoWayTransformer,
 )
+from tests.pseudo_labels import tiny_config, write_label_file
+
+import zipseg.zipworld  # noqa: F401 - registers its data sets and weights
 
 # A busy machine is no error, and the same examples run everywhere.
 settings.register_profile("zipseg", deadline=None, derandomize=True)
@@ -95,3 +98,14 @@ def no_closed_log_streams():
         for handler in list(logger.handlers):
             if getattr(getattr(handler, "stream", None), "closed", False):
                 logger.removeHandler(handler)
+
+
+@pytest.fixture
+def label_file(tmp_path) -> Path:
+    return write_label_file(tmp_path / "labels")
+
+
+@pytest.fixture
+def tiny(label_file, tmp_path):
+    """``tiny_config`` for the label file."""
+    return lambda *options, **more: tiny_config(label_file, tmp_path / "out", *options, **more)

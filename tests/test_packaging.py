@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 BUILD = "import sys; sys.modules['torch'] = None; from setuptools import build_meta; "
 DATA = ("card.md", "weights.safetensors", "names.json", "names.txt")
 

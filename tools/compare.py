@@ -9,10 +9,10 @@ set are listed, marked as such.
 import argparse
 from pathlib import Path
 
-from zipseg.commands import run_or_explain
-from zipseg.data.coco_io import write_json
 from zipseg.evaluation import comparison
 from zipseg.evaluation.report import Report, read_report
+from zipseg.utils.errors import run_or_explain
+from zipseg.utils.files import write_json
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from detectron2.utils.logger import setup_logger
 
-from zipseg.commands import run_or_explain
-from zipseg.demo import metrics_table, run_demo
+from zipseg.utils.errors import run_or_explain
+from zipseg.zipworld.demo import metrics_table, run_demo
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = {

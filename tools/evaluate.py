@@ -6,10 +6,10 @@ from pathlib import Path
 
 from detectron2.utils.logger import setup_logger
 
-from zipseg.commands import run_or_explain
 from zipseg.data.names import read_names
 from zipseg.evaluation import PROTOCOLS, evaluate_files
 from zipseg.evaluation.scores import BACKENDS
+from zipseg.utils.errors import run_or_explain
 
 
 def main(arguments: list[str] | None = None) -> None:

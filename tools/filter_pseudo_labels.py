@@ -10,9 +10,9 @@ fields are fine.
 import argparse
 import sys
 
-from zipseg.commands import run_or_explain
+from zipseg.data.labels import read_labels, write_labels
 from zipseg.labeling.filters import Selection, balance, balance_table, select
-from zipseg.labeling.labels import read_labels, write_labels
+from zipseg.utils.errors import run_or_explain
 
 
 def parser() -> argparse.ArgumentParser:

@@ -13,11 +13,12 @@ import logging
 import sys
 from pathlib import Path
 
-from zipseg.commands import run_or_explain
 from zipseg.labeling import distributed
+from zipseg.labeling.assembly import outcome
 from zipseg.labeling.job import LabelJob
-from zipseg.labeling.merge import outcome
 from zipseg.labeling.runner import Rules
+from zipseg.utils.errors import run_or_explain
+from zipseg.zipworld.scenes import register_zipworld
 
 
 def parser() -> argparse.ArgumentParser:
@@ -73,6 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     if bool(args.images) != bool(args.names):
         options.error("--images and --names go together")
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    register_zipworld()
     job = LabelJob(
         config_file=args.config_file,
         output=str(args.output),
@@ -83,6 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         rules=Rules(args.retry_failures, args.max_failures),
         threads=args.threads,
         report=args.report,
+        modules=("zipseg.zipworld",),
     )
     with run_or_explain():
         if args.submitit:

@@ -11,12 +11,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from zipseg.commands import run_or_explain
-from zipseg.data.coco_io import write_json
-from zipseg.data.registered import annotation_file
+import zipseg.zipworld  # noqa: F401 - registers its data sets and weights
+from zipseg.data.registration import annotation_file
 from zipseg.data.splits import LEVELS, check_splittable, make_split, split_name
-from zipseg.errors import ZipSegError
-from zipseg.evaluation.columns import load_json
+from zipseg.utils.errors import ZipSegError, run_or_explain
+from zipseg.utils.files import load_json, write_json
 
 
 def parser() -> argparse.ArgumentParser:

@@ -10,10 +10,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from zipseg.commands import run_or_explain
-from zipseg.labeling.labels import read_labels, write_labels
-from zipseg.rounds.merge import MergeRule, merge_labels
-from zipseg.rounds.options import add_merge_options
+from zipseg.data.labels import read_labels, write_labels
+from zipseg.self_training.merging import MergeRule, merge_labels
+from zipseg.self_training.options import add_merge_options
+from zipseg.utils.errors import run_or_explain
 
 
 def main(arguments: list[str] | None = None) -> int:

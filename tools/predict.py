@@ -11,10 +11,12 @@ from pathlib import Path
 
 from detectron2.utils.logger import setup_logger
 
-from zipseg.commands import load_config, run_or_explain
+import zipseg.zipworld  # noqa: F401 - registers its data sets and weights
 from zipseg.data.images import list_images
 from zipseg.data.names import read_names
-from zipseg.predictor import Predictor, predict_files
+from zipseg.engine.predictor import Predictor, predict_files
+from zipseg.engine.setup import load_config
+from zipseg.utils.errors import run_or_explain
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 # What --weights stands for.

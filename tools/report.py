@@ -7,7 +7,7 @@ python tools/report.py OUT [--truth ANNOTATIONS.json]
 import argparse
 import sys
 
-from zipseg.commands import run_or_explain
+from zipseg.utils.errors import run_or_explain
 from zipseg.visualization.report import write_report
 
 

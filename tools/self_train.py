@@ -15,12 +15,13 @@ import shlex
 import sys
 from pathlib import Path
 
-from zipseg.commands import run_or_explain
-from zipseg.pipeline import Launch, Pipeline, Programs
-from zipseg.rounds.merge import MergeRule
-from zipseg.rounds.options import add_merge_options
-from zipseg.rounds.plan import INITIALISE, Plan, all_steps, plan_rounds
-from zipseg.rounds.record import record_rounds, to_markdown
+from zipseg.self_training.merging import MergeRule
+from zipseg.self_training.options import add_merge_options
+from zipseg.self_training.plan import INITIALISE, Plan, all_steps, plan_rounds
+from zipseg.self_training.programs import Launch, Programs
+from zipseg.self_training.record import record_rounds, to_markdown
+from zipseg.self_training.runner import Pipeline
+from zipseg.utils.errors import run_or_explain
 
 
 def parser() -> argparse.ArgumentParser:

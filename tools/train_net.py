@@ -7,8 +7,9 @@ tools/train_net.py --config-file configs/Test/zip_tiny_random.yaml --eval-only
 
 from detectron2.engine import default_argument_parser, launch
 
-from zipseg.commands import run_or_explain
-from zipseg.engine import main
+import zipseg.zipworld  # noqa: F401 - registers its data sets and weights
+from zipseg.engine.main import main
+from zipseg.utils.errors import run_or_explain
 
 if __name__ == "__main__":
     args = default_argument_parser().parse_args()

@@ -8,7 +8,8 @@ import torch
 from detectron2.structures import Boxes, Instances
 from pycocotools import mask as mask_util
 
-from zipseg.data.coco_io import instances_to_coco, write_json
+from zipseg.data.coco_io import instances_to_coco
+from zipseg.utils.files import write_json
 
 
 def instances(count):

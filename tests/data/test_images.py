@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from zipseg.data.images import list_images, read_image
-from zipseg.errors import ImageError
+from zipseg.utils.errors import ImageError
 
 
 @pytest.fixture

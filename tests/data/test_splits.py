@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tools import make_label_splits
 
 from zipseg.data.splits import LEVELS, image_order, make_split, split_name, split_size
-from zipseg.errors import ZipSegError
+from zipseg.utils.errors import ZipSegError
 
 
 @st.composite

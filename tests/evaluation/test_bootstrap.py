@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.evaluation.perturbed import NAMES, perturb, small_dataset
 
-from zipseg.errors import ZipSegError
 from zipseg.evaluation.bootstrap import paired_bootstrap, resample_images
 from zipseg.evaluation.columns import Detections, GroundTruth
 from zipseg.evaluation.matching import Rules, match
 from zipseg.evaluation.precision import average_precision
+from zipseg.utils.errors import ZipSegError
 
 
 def matches(dataset, results, **rules):

@@ -15,9 +15,9 @@ from pycocotools.coco import COCO
 from tests.evaluation.perturbed import perturb, small_dataset
 
 from zipseg.config import add_zip_config
-from zipseg.errors import ConfigError, ZipSegError
 from zipseg.evaluation import InstanceEvaluator, build_evaluators, evaluate_files
 from zipseg.evaluation.report import load_matches, read_report
+from zipseg.utils.errors import ConfigError, ZipSegError
 
 DATASET = small_dataset(images=8)
 RESULTS = perturb(DATASET)

@@ -13,11 +13,11 @@ from tests.references.coco_evaluation import (
     pycocotools_metrics,
 )
 
-from zipseg.data.zipworld import CATEGORY_NAMES, scene_for
-from zipseg.data.zipworld.dataset import scene_annotations
-from zipseg.errors import ZipSegError
 from zipseg.evaluation.columns import Detections, GroundTruth
 from zipseg.evaluation.protocols import evaluate
+from zipseg.utils.errors import ZipSegError
+from zipseg.zipworld.scenes import CATEGORY_NAMES, scene_for
+from zipseg.zipworld.scenes.dataset import scene_annotations
 
 TOLERANCE = {"rtol": 0, "atol": 1e-6, "equal_nan": True}
 IOU_TYPES = ("bbox", "segm")

@@ -1,8 +1,8 @@
 import pytest
 from detectron2.data.datasets.builtin_meta import COCO_CATEGORIES
 
-from zipseg.errors import ZipSegError
 from zipseg.evaluation.vocabulary import COCO_BASE, COCO_NOVEL, split_vocabulary
+from zipseg.utils.errors import ZipSegError
 
 NAMES = [c["name"] for c in COCO_CATEGORIES if c["isthing"]]
 

@@ -11,10 +11,10 @@ from tests.labeling.fakes import arguments, fake_run, without_date, write_images
 from tools import filter_pseudo_labels, generate_pseudo_labels
 from tools import report as report_tool
 
-from zipseg.errors import ZipSegError
+from zipseg.data.labels import read_labels, write_labels
 from zipseg.labeling.errors import LabelingError
 from zipseg.labeling.filters import Selection, balance, balance_table, select
-from zipseg.labeling.labels import read_labels, write_labels
+from zipseg.utils.errors import ZipSegError
 from zipseg.visualization.report import write_report
 
 

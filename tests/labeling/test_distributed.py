@@ -14,11 +14,11 @@ import pytest
 from tests.labeling.fakes import TINY_CONFIG, arguments, content, write_images
 from tools import generate_pseudo_labels
 
-from zipseg.commands import run_or_explain
 from zipseg.labeling import distributed
-from zipseg.labeling.errors import REQUEUE, CannotWrite, LabelingError
+from zipseg.labeling.errors import LabelingError
 from zipseg.labeling.job import LabelJob
 from zipseg.labeling.shards import decode
+from zipseg.utils.errors import REQUEUE, CannotWrite, run_or_explain
 
 TOOL = Path("tools/generate_pseudo_labels.py").resolve()
 IMAGES = 120  # enough that some are left when a stop or a kill comes

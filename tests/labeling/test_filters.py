@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pycocotools import mask as mask_util
 from tools import filter_pseudo_labels
 
+from zipseg.data.labels import read_labels, write_labels
 from zipseg.labeling.errors import LabelingError
 from zipseg.labeling.filters import Selection, balance, balance_table, select
-from zipseg.labeling.labels import read_labels, write_labels
 
 SIDE = 12
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from tests.labeling.fakes import PixelHashModel, fake_config, fake_run, without_date, write_images
 
-from zipseg.labeling.errors import REQUEUE
 from zipseg.labeling.shards import decode
+from zipseg.utils.errors import REQUEUE
 
 IMAGES = 150
 # Processes fork from one that has everything imported, so that a restart takes milliseconds.

@@ -15,9 +15,9 @@ from PIL import Image
 from tests.labeling.corpus import IMAGES, png
 from tests.labeling.fakes import PixelHashModel, fake_config, fake_run, without_date, write_images
 
-from zipseg.errors import ZipSegError
-from zipseg.labeling.errors import CannotWrite, LabelingError, TooManyFailures
+from zipseg.labeling.errors import LabelingError, TooManyFailures
 from zipseg.labeling.runner import Rules
+from zipseg.utils.errors import CannotWrite, ZipSegError
 
 GOOD_IMAGES = ("grey.png", "palette.png", "alpha.png", "sixteen.png", "thin.png", "name äß 猫.png")
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zipseg.labeling.errors import CannotWrite
 from zipseg.labeling.shards import ShardWriter, decode, encode, index_shards
+from zipseg.utils.errors import CannotWrite
 
 results = st.builds(
     lambda index, name, score: {

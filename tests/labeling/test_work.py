@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from zipseg.labeling.errors import CannotWrite
 from zipseg.labeling.work import DONE, FAILED, Counts, Work
+from zipseg.utils.errors import CannotWrite
 
 FORK = multiprocessing.get_context("fork")
 

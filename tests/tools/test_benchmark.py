@@ -6,12 +6,12 @@ import sys
 import pytest
 import torch
 from detectron2.modeling import build_model
-from tools import benchmark
+from tools.experiments import benchmark
 
-from zipseg.benchmarks.forward import benchmark_picture, forward_benchmark
-from zipseg.benchmarks.surgery import plain_similarity
-from zipseg.benchmarks.vocabulary import vocabulary_benchmark
-from zipseg.commands import load_config
+from zipseg.engine.setup import load_config
+from zipseg.experiments.benchmarks.forward import benchmark_picture, forward_benchmark
+from zipseg.experiments.benchmarks.surgery import plain_similarity
+from zipseg.experiments.benchmarks.vocabulary import vocabulary_benchmark
 
 TINY = str(benchmark.ROOT / "configs" / "Test" / "zip_tiny_random.yaml")
 

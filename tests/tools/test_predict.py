@@ -11,8 +11,8 @@ import torch
 from detectron2.modeling import build_model
 from pycocotools.coco import COCO
 
-from zipseg.commands import load_config
-from zipseg.inference import InputReader
+from zipseg.data.inputs import InputReader
+from zipseg.engine.setup import load_config
 
 ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / "configs" / "Test" / "zip_tiny_random.yaml")

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.pipeline.faked import ROOT, TINY, fake_tools, starts
+from tests.self_training.faked import ROOT, TINY, fake_tools, starts
 
 SLURM = ROOT / "tools" / "slurm"
 CONFIG = ("--config-file", TINY, "--zip-config", TINY, "--dataset", "seen", "--rounds", "1")

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from tests.training.conftest import ROOT, TINY, write_label_file
+from tests.pseudo_labels import ROOT, TINY, write_label_file
 
 
 def run(tool, *arguments):

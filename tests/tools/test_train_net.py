@@ -14,8 +14,8 @@ from detectron2.engine import default_argument_parser
 from PIL import Image
 from pycocotools.coco import COCO
 
-from zipseg.engine import main
-from zipseg.errors import ConfigError
+from zipseg.engine.main import main
+from zipseg.utils.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / "configs" / "Test" / "zip_tiny_random.yaml")

@@ -8,8 +8,8 @@ import torch
 from detectron2.data import Metadata
 from detectron2.modeling import build_model
 
-from zipseg.build import discovery_settings
-from zipseg.commands import load_config
+from zipseg.engine.setup import load_config
+from zipseg.modeling.build import discovery_settings
 from zipseg.visualization.overlays import draw_instances
 from zipseg.visualization.stage_panel import save_stage_panel
 
@@ -24,7 +24,7 @@ def test_stage_panels(tmp_path, picture, method, least_score):
                              "MODEL.ZIP.NAMING.MIN_SCORE", least_score])  # fmt: skip
     model = build_model(cfg).eval()
     (trace,) = model.trace([{"image": torch.as_tensor(picture.transpose(2, 0, 1).copy())}])
-    assert (len(trace.objects.box) == 0) == (least_score > 1)
+    assert (len(trace.proposals.box) == 0) == (least_score > 1)
     save_stage_panel(tmp_path / "panel.png", picture, trace, model.names, discovery_settings(cfg))
     panel = cv2.imread(str(tmp_path / "panel.png"))
     assert panel.shape == (700, 1200, 3)

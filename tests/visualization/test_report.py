@@ -12,11 +12,11 @@ from pycocotools import mask as mask_util
 from tests.visualization import browser
 from tools import report as report_tool
 
-from zipseg.data.zipworld import CATEGORY_NAMES, render_scene
-from zipseg.errors import ZipSegError
-from zipseg.labeling.labels import write_labels
+from zipseg.data.labels import write_labels
+from zipseg.utils.errors import ZipSegError
 from zipseg.visualization.report import write_report
 from zipseg.visualization.report_data import choose_images, compare
+from zipseg.zipworld.scenes import CATEGORY_NAMES, render_scene
 
 NASTY = '</script><img src="http://example.invalid/x.png">'
 IMAGES = 12

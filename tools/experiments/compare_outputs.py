@@ -5,10 +5,11 @@
     compare_outputs.py compare RECORD.json OTHER.json
 
 ``record`` runs a checkout's own command lines on one thread of the CPU: it labels scenes of
-zipworld_val with the shipped and with the faithful settings, evaluates Zip with small random networks
-on coco_2017_val (where DETECTRON2_DATASETS has it), and trains a detector for two iterations. It keeps
-checksums of masks, boxes, scores, metrics, losses and weights. Started again, it goes on with the step
-it stopped in. ``compare`` prints what differs, exit code 1 if anything does.
+zipworld_val with the shipped and with the faithful settings, evaluates Zip with small random
+networks on coco_2017_val (where DETECTRON2_DATASETS has it), and trains a detector for two
+iterations. It keeps checksums of masks, boxes, scores, metrics, losses and weights. Started again,
+it goes on with the step it stopped in. ``compare`` prints what differs, exit code 1 if anything
+does.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+VALUES = ("segmentation", "bbox", "score")
 LABELS = {"tuned": "zip_embedded", "faithful": "zip_embedded_faithful"}
 
 
@@ -83,13 +85,15 @@ class Checkout:
         found = json.loads((output / "labels.json").read_text())
         files = {image["id"]: image["file_name"] for image in found["images"]}
         rows = found["annotations"]
-        images = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())]
+        pictures = [path.read_bytes() for path in sorted(folder.iterdir())]
         return {
             "scenes": scenes,
-            "pictures": digest(images),
+            "pictures": digest([hashlib.sha256(each).hexdigest() for each in pictures]),
             "instances": len(rows),
             "categories": digest([(files[x["image_id"]], x["category_id"]) for x in rows]),
-            **{key: digest([row[key] for row in rows]) for key in ("segmentation", "bbox", "score")},
+            **{
+                key: digest([row[key] for row in rows]) for key in ("segmentation", "bbox", "score")
+            },
         }
 
     def evaluation(self) -> dict[str, Any] | str:
@@ -98,8 +102,9 @@ class Checkout:
             return "no photographs"
         output = self.work / "evaluation"
         self.run(
-            *("tools/train_net.py", "--eval-only", "SEED", 1, "OUTPUT_DIR", output),
+            *("tools/train_net.py", "--eval-only"),
             *("--config-file", "configs/Test/zip_tiny_random.yaml"),
+            *("SEED", 1, "OUTPUT_DIR", output),
         )
         folder = output / "inference" / "coco_2017_val"
         rows = json.loads((folder / "coco_instances_results.json").read_text())
@@ -108,7 +113,9 @@ class Checkout:
             "photographs": len({row["image_id"] for row in rows}),
             "instances": len(rows),
             "categories": digest([(row["image_id"], row["category_id"]) for row in rows]),
-            **{key: digest([row[key] for row in rows]) for key in ("segmentation", "bbox", "score")},
+            **{
+                key: digest([row[key] for row in rows]) for key in ("segmentation", "bbox", "score")
+            },
             "metrics": digest(_numbers(report)),
         }
 
@@ -118,9 +125,10 @@ class Checkout:
 
         output = self.work / "training"
         self.run(
-            *("tools/train_net.py", "SOLVER.MAX_ITER", 2, "OUTPUT_DIR", output),
+            *("tools/train_net.py", "--config-file"),
+            "configs/SelfTraining/zipworld_miniature.yaml",
+            *("SOLVER.MAX_ITER", 2, "OUTPUT_DIR", output),
             *("DATASETS.TRAIN", "('zipworld_small',)"),
-            *("--config-file", "configs/SelfTraining/zipworld_miniature.yaml"),
         )
         last = json.loads((output / "metrics.json").read_text().splitlines()[-1])
         saved = torch.load(output / "model_final.pth", weights_only=True)["model"]
@@ -146,12 +154,8 @@ def _numbers(report: Any, path: str = "") -> dict[str, float]:
             found |= _numbers(value, f"{path}/{key}") if "time" not in key else {}
         return found
     if isinstance(report, list):
-        return _numbers(dict(enumerate_as_text(report)), path)
+        return _numbers({str(place): each for place, each in enumerate(report)}, path)
     return {path: report} if isinstance(report, int | float) else {}
-
-
-def enumerate_as_text(values: list) -> list[tuple[str, Any]]:
-    return [(str(place), value) for place, value in enumerate(values)]
 
 
 def record(options: argparse.Namespace) -> int:

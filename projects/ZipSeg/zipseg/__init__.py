@@ -13,9 +13,9 @@ except ImportError as error:
         "repository as README.md describes."
     ) from error
 
-from .baselines import SamAlone
 from .config import add_zip_config
-from .zip import Zip
+from .modeling.sam_alone import SamAlone
+from .modeling.zip import Zip
 
 __version__ = "0.1.0"
 __all__ = ["SamAlone", "Zip", "add_zip_config"]

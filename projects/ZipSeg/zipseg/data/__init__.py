@@ -1,1 +1,4 @@
-"""Images, names and COCO-format files, in and out."""
+"""Images, names and COCO-format files, in and out, and the records that detectors train on.
+
+Imports ``utils`` and ``structures``.
+"""

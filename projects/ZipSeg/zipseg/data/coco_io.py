@@ -1,14 +1,10 @@
-"""COCO-format results: instances to records, records to files."""
+"""COCO-format results: instances to records."""
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from detectron2.structures import BoxMode, Instances
 from pycocotools import mask as mask_util
-
-from ..files import write_atomically
 
 
 def instances_to_coco(
@@ -45,8 +41,3 @@ def instances_to_coco(
             record["segmentation"] = {"size": rle["size"], "counts": rle["counts"].decode()}
             record["area"] = area
     return records
-
-
-def write_json(path: str | Path, content: Mapping | Sequence) -> None:
-    """Writes JSON all at once: readers see the old file or the whole new one."""
-    write_atomically(path, json.dumps(content).encode())

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..errors import ImageError
+from ..utils.errors import ImageError
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm"))
 
@@ -82,3 +82,14 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
         gray = np.clip(values * (255.0 / top), 0, 255).round().astype(np.uint8)
         return np.repeat(gray[:, :, None], 3, axis=2)
     return np.array(image.convert("RGB"))
+
+
+def check_size(record: dict, image: np.ndarray) -> None:
+    """Raises ImageError for an image [H, W, 3] of another size than its record has."""
+    height, width = image.shape[:2]
+    expected = (record.get("height", height), record.get("width", width))
+    if expected != (height, width):
+        raise ImageError(
+            f"{record['file_name']}: is {width} x {height}, but its annotations say "
+            f"{expected[1]} x {expected[0]}; remove its EXIF orientation or mend the annotations"
+        )

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import ZipSegError
+from ..utils.errors import ZipSegError
 
 
 class NamesError(ZipSegError):

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..errors import ZipSegError
+from ..utils.errors import ZipSegError
 
 LEVELS = (1, 2, 5, 10, 20, 50, 100)  # percent
 

@@ -1,4 +1,7 @@
-"""Evaluation as the field does it. Reads files and ``Instances``, never models."""
+"""Evaluation as the field does it: protocols, matching, intervals, and reports of all of it.
+
+Reads files and ``Instances``, never models. Imports ``utils`` and ``data``.
+"""
 
 from .evaluator import InstanceEvaluator, build_evaluators, evaluate_files
 from .protocols import PROTOCOLS

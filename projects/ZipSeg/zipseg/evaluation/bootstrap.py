@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import ZipSegError
+from ..utils.errors import ZipSegError
 from .matching import Matches
 from .precision import average_precision
 

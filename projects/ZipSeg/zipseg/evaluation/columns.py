@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from pycocotools import mask as mask_utils
 
-from ..errors import ZipSegError
-
-
-def load_json(path: str | Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        ZipSegError: naming the file, if it cannot be read or is not JSON.
-    """
-    try:
-        return json.loads(Path(path).read_bytes())
-    except (OSError, ValueError) as error:
-        raise ZipSegError(f"{path} cannot be read as JSON: {error}") from error
+from ..utils.errors import ZipSegError
 
 
 def to_rle(segmentation: Any, height: int, width: int) -> dict:
@@ -36,19 +20,6 @@ def to_rle(segmentation: Any, height: int, width: int) -> dict:
             return mask_utils.frPyObjects(segmentation, height, width)
         return segmentation
     return mask_utils.merge(mask_utils.frPyObjects(segmentation, height, width))
-
-
-def load_npz(path: str | Path) -> dict[str, np.ndarray]:
-    """Read all arrays of an .npz file; nothing in it is executed.
-
-    Raises:
-        ZipSegError: naming the file, if it cannot be read or is damaged.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, BadZipFile, zlib.error) as error:
-        raise ZipSegError(f"{path} cannot be read as .npz: {error}") from error
 
 
 @dataclass(frozen=True)

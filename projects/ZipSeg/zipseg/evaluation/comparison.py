@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ZipSegError
+from ..utils.errors import ZipSegError
+from ..utils.files import load_json
 from .bootstrap import Interval, paired_bootstrap
-from .columns import load_json
 from .report import Report
 
 PUBLISHED = Path(__file__).with_name("published.json")

@@ -13,9 +13,9 @@ from detectron2.evaluation import COCOEvaluator, DatasetEvaluators
 from detectron2.utils import comm
 from detectron2.utils.logger import create_small_table
 
-from ..data.coco_io import write_json
-from ..errors import ConfigError, ZipSegError
-from .columns import Detections, GroundTruth, load_json
+from ..utils.errors import ConfigError, ZipSegError
+from ..utils.files import load_json, write_json
+from .columns import Detections, GroundTruth
 from .protocols import PROTOCOLS, Evaluation, evaluate
 from .report import PREDICTIONS_NAME, task_name, write_report
 from .scores import BACKENDS

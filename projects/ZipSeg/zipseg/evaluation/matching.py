@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from pycocotools import mask as mask_utils
 
-from ..errors import ZipSegError
+from ..utils.errors import ZipSegError
 from .columns import Detections, GroundTruth, rank_in_runs
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)

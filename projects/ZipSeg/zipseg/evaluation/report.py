@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.coco_io import write_json
-from ..errors import ZipSegError
-from .columns import load_json, load_npz
+from ..utils.errors import ZipSegError
+from ..utils.files import load_json, load_npz, write_json, write_npz
 from .matching import Matches
 from .protocols import Evaluation
 
@@ -134,9 +132,7 @@ def save_matches(path: Path, matches: Matches) -> None:
         "truth_ignored": matches.truth_ignored[0],
         "ap_cap": np.array(matches.ap_cap),
     }
-    temporary = path.with_suffix(".tmp.npz")
-    np.savez_compressed(temporary, **arrays)
-    os.replace(temporary, path)
+    write_npz(path, arrays)
 
 
 def load_matches(path: Path) -> Matches:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..errors import ZipSegError
+from ..utils.errors import ZipSegError
 
 # fmt: off
 # Bansal et al., "Zero-shot object detection", ECCV 2018, as used since Zareian et al.,

@@ -8,13 +8,11 @@ import logging
 import multiprocessing
 import os
 import re
-import signal
 import socket
 import sys
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -25,8 +23,9 @@ from detectron2.engine import launch as launch_on_gpus
 from detectron2.utils import comm
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException, start_processes
 
-from ..commands import run_or_explain
-from .errors import REQUEUE, CannotWrite, LabelingError
+from ..utils.errors import REQUEUE, CannotWrite, run_or_explain
+from ..utils.signals import handled, requeued_at_once
+from .errors import LabelingError
 from .job import LabelJob
 
 logger = logging.getLogger(__name__)
@@ -58,7 +57,7 @@ def run(
     gpu = job.config().MODEL.DEVICE.startswith("cuda")
     launched = _launched_rank()
     if launched is not None:
-        with _stopped_at_once():
+        with requeued_at_once():  # while a model is loaded
             return _as_rank(job, gpu, *launched)
     ranks = ranks or (torch.cuda.device_count() if gpu else 1)
     cores = len(os.sched_getaffinity(0))
@@ -69,7 +68,7 @@ def run(
             *(ranks * job.threads, cores, cores // job.threads),
         )
     if ranks * machines == 1:
-        with _stopped_at_once():
+        with requeued_at_once():
             return job(quiet=False)
     if url == "auto":
         if machines > 1:
@@ -218,18 +217,6 @@ def _launched_rank() -> tuple[int, int, int, str] | None:
 
 
 @contextmanager
-def _stopped_at_once() -> Iterator[None]:
-    """SIGTERM and SIGINT ask for requeueing before and after the run handles them: while a model is
-    loaded nothing is in flight."""
-
-    def stop(number: int, frame: object) -> None:
-        sys.exit(REQUEUE)
-
-    with _handled_by(stop):
-        yield
-
-
-@contextmanager
 def _signals_to_children() -> Iterator[None]:
     """Hands SIGTERM and SIGINT on to the ranks, whose exit codes then end the run."""
 
@@ -237,21 +224,8 @@ def _signals_to_children() -> Iterator[None]:
         for child in multiprocessing.active_children():
             child.terminate()
 
-    with _handled_by(hand_on):
+    with handled(hand_on):
         yield
-
-
-@contextmanager
-def _handled_by(handler: Callable[[int, object], None]) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may choose the handler
-        return
-    old = {s: signal.signal(s, handler) for s in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, before in old.items():
-            signal.signal(number, before)
 
 
 def _free_port() -> int:

@@ -1,5 +1,6 @@
 """A labelling run as a value that any process can carry out: config, model, images, output."""
 
+import importlib
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,12 +8,11 @@ from pathlib import Path
 import torch
 from detectron2.config import CfgNode
 
-from ..commands import load_config, use_available_device
-from ..data.zipworld import register_zipworld
-from ..inference import load_model
+from ..engine.inference import load_model
+from ..engine.setup import load_config
 from ..visualization.report import write_report
+from .assembly import is_merged
 from .labeler import Labeler
-from .merge import is_merged
 from .provenance import describe
 from .runner import Rules, label_source
 from .sources import Source, dataset_source, folder_source, use_vocabulary
@@ -36,10 +36,12 @@ class LabelJob:
     # for a run and not what the number of ranks leaves.
     threads: int = 1
     report: bool = False  # write one when the labels are complete
+    # Modules that register data sets, weights and architectures; every process imports them.
+    modules: tuple[str, ...] = ()
 
     def source(self) -> Source:
         """The images and the vocabulary; raises ZipSegError for what cannot be used."""
-        register_zipworld()
+        self._register()
         if self.dataset:
             return dataset_source(self.dataset)
         return folder_source(self.images, self.names)
@@ -50,9 +52,12 @@ class LabelJob:
         Raises:
             ConfigError: the file or an option is unusable.
         """
-        cfg = load_config(self.config_file, list(self.opts))
-        use_available_device(cfg)
-        return cfg
+        self._register()
+        return load_config(self.config_file, list(self.opts))
+
+    def _register(self) -> None:
+        for module in self.modules:
+            importlib.import_module(module)
 
     def command(self) -> list[str]:
         """The command line that repeats the labels, whatever the number of processes."""

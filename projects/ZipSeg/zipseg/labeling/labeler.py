@@ -8,7 +8,7 @@ from detectron2.config import CfgNode
 from torch import nn
 
 from ..data.coco_io import instances_to_coco
-from ..inference import InputReader
+from ..data.inputs import InputReader
 from .errors import LabelingError
 
 

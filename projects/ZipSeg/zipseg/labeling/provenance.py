@@ -3,7 +3,6 @@
 import hashlib
 import json
 import platform
-import subprocess
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -13,11 +12,14 @@ import yaml
 from detectron2.config import CfgNode
 from torch import nn
 
-from ..data.coco_io import write_json
-from .errors import CannotWrite, LabelingError
+from ..utils.errors import CannotWrite
+from ..utils.files import write_json
+from ..utils.identity import code_checksum, commit, differences, listed_differences
+from .errors import LabelingError
 from .sources import Source
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+# The folders whose code decides what is written.
+_CODE = ("structures", "data", "modeling", "labeling")
 _LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "opencv-python", "pycocotools")
 
 
@@ -36,7 +38,7 @@ def describe(cfg: CfgNode, model: nn.Module, source: Source, command: list[str])
         "source": {"name": source.name, "root": source.root},
         "categories": source.categories,
         "versions": _versions(),
-        "code": _code(),
+        "code": code_checksum(_CODE),
         "commit": commit(),
         "command": " ".join(command),
     }
@@ -62,23 +64,6 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:  # e.g. the headless variant of OpenCV
             found[name] = "unknown"
     return found
-
-
-def _code() -> str:
-    """A checksum of this package's sources, which tells uncommitted changes too."""
-    digest = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        digest.update(str(path.relative_to(_PACKAGE)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def commit() -> str:
-    """The commit this package runs from, "unknown" outside a repository."""
-    try:
-        call = ["git", "-C", str(_PACKAGE), "rev-parse", "HEAD"]
-        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"  # installed from an archive
 
 
 def record(path: Path, provenance: dict) -> None:
@@ -113,26 +98,9 @@ def check(path: Path, provenance: dict) -> dict:
         list(differences({k: kept.get(k) for k in here}, here)) if isinstance(kept, dict) else []
     )
     if lines or not isinstance(kept, dict):
-        more = [f"... and {len(lines) - 20} more"] if len(lines) > 20 else []
+        shown = listed_differences(lines)
         raise LabelingError(
-            "\n  ".join([f"{path.parent}: holds results of a different run:", *lines[:20], *more])
+            "\n  ".join([f"{path.parent}: holds results of a different run:", *shown])
             + "\nUndo the change to continue that run, or choose a new --output."
         )
     return kept
-
-
-def differences(old: object, new: object, where: str = "") -> Iterator[str]:
-    """Lines such as ``config.INPUT.FORMAT: was BGR, is now RGB`` for two JSON values."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted({*old, *new}, key=str):
-            yield from differences(old.get(key), new.get(key), f"{where}.{key}".lstrip("."))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for i, (a, b) in enumerate(zip(old, new, strict=True)):
-            yield from differences(a, b, f"{where}[{i}]")
-    elif old != new:
-        yield f"{where}: was {_short(old)}, is now {_short(new)}"
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value) if value is not None else "absent"
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,18 +1,17 @@
 """One process's part of a run: claim an image, label it, append the result, mark the image."""
 
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import ZipSegError
-from .errors import REQUEUE, CannotWrite, LabelingError, TooManyFailures
+from ..utils.errors import REQUEUE, CannotWrite, ZipSegError
+from ..utils.signals import stop_event
+from .assembly import FAILURES, is_merged, merge
+from .errors import LabelingError, TooManyFailures
 from .labeler import Labeler
-from .merge import FAILURES, is_merged, merge
 from .progress import Progress
 from .provenance import check, record
 from .shards import ShardWriter, index_shards
@@ -63,7 +62,7 @@ def label_source(
         raise CannotWrite(folder, error) from error
     work = Work(folder / "work")
     try:
-        with _stop_signals() as stop:
+        with stop_event() as stop:
             work.join(lambda: _prepare(folder, source, provenance, rules))
             kept = check(folder / "provenance.json", provenance)
             images = Manifest(folder / "images.jsonl", source.root)
@@ -162,18 +161,3 @@ def _check_failures(counts: Counts, rules: Rules, reason: str) -> None:
             f"  {reason}\nWhen the cause is mended start again with --retry-failures, or allow "
             "more with --max-failures."
         )
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set, in place of ending the process."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    old = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

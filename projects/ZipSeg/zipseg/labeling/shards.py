@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .errors import CannotWrite
+from ..utils.errors import CannotWrite
 
 
 def encode(record: dict) -> bytes:

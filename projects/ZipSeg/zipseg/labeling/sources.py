@@ -13,7 +13,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ..data.images import list_images
 from ..data.names import read_names
-from .errors import CannotWrite, LabelingError
+from ..utils.errors import CannotWrite
+from .errors import LabelingError
 
 
 class Source(NamedTuple):

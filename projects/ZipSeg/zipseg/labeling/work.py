@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from .errors import CannotWrite, LabelingError
+from ..utils.errors import CannotWrite
+from .errors import LabelingError
 
 OPEN, DONE, FAILED = b".", b"d", b"f"
 _BLOCK = 4096

@@ -7,8 +7,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..errors import ZipSegError
-from ..labeling.labels import read_labels, replaced
+from ..data.labels import read_labels
+from ..utils.errors import ZipSegError
+from ..utils.files import replacing_text
 from .report_data import Comparison, choose_images, compare, gallery_entry, histograms, match_images
 
 FILE = "report.html"
@@ -59,7 +60,7 @@ def write_report(
     # "<" escaped, no text in the data can end the script element that holds it.
     data = json.dumps(page, separators=(",", ":")).replace("<", "\\u003c")
     template = files(__package__).joinpath("report_template.html").read_text(encoding="utf-8")
-    with replaced(output / FILE) as file:
+    with replacing_text(output / FILE) as file:
         file.write(template.replace("__DATA__", data))
     return output / FILE
 

@@ -10,9 +10,9 @@ import numpy as np
 from pycocotools import mask as mask_util
 
 from ..data.images import read_image
-from ..errors import ImageError, ZipSegError
 from ..evaluation.columns import Detections, GroundTruth
 from ..evaluation.protocols import evaluate
+from ..utils.errors import ImageError, ZipSegError
 
 _LONG_SIDE = 480  # pixels of a picture in the page
 

@@ -11,8 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..stages.discovery import DiscoverySettings, cluster_and_select, share_out_softly
-from ..zip import Trace
+from ..modeling.stages.discovery import DiscoverySettings, cluster_and_select, share_out_softly
+from ..structures import Trace
 
 _COLOURS = mpl.colormaps["tab10"]
 _NAMED = 2  # names in the title and the legend
@@ -43,12 +43,12 @@ def save_stage_panel(
     axes[0].imshow(rgb)
     _draw_activation(axes[1], trace, present)
     _draw_pieces(axes[2], axes[3], trace, settings)
-    axes[4].set_title(f"objects: {len(trace.objects.box)}", fontsize=9)
+    axes[4].set_title(f"objects: {len(trace.proposals.box)}", fontsize=9)
     axes[4].imshow(rgb)
     for box, point, index in zip(
-        trace.objects.box.tolist(),
-        trace.objects.point.tolist(),
-        trace.objects.category.tolist(),
+        trace.proposals.box.tolist(),
+        trace.proposals.point.tolist(),
+        trace.proposals.category.tolist(),
         strict=True,
     ):
         _draw_box(axes[4], box, _COLOURS(index % 10))

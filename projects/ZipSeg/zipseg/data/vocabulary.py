@@ -1,0 +1,85 @@
+"""Do the data sets and the detector mean the same classes?"""
+
+from collections.abc import Sequence
+
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog, MetadataCatalog
+
+from ..utils.errors import ConfigError
+
+AGNOSTIC_CLASSES = ("object",)
+
+
+def training_classes(cfg: CfgNode) -> tuple[str, ...]:
+    """The names of the detector's classes in the order of its outputs, by DATASETS.TRAIN.
+
+    Raises:
+        ConfigError: an unregistered data set; data sets that disagree with each other, with
+            DATASETS.TEST or with MODEL.ROI_HEADS.NUM_CLASSES.
+    """
+    names = list(cfg.DATASETS.TRAIN)
+    if not names:
+        raise ConfigError(
+            "DATASETS.TRAIN", "is empty; name a data set or a COCO-format .json file of labels"
+        )
+    classes = _classes(names[0], "DATASETS.TRAIN")
+    if cfg.TRAINING.CLASS_AGNOSTIC:
+        for name in names[1:]:
+            _classes(name, "DATASETS.TRAIN")
+        if tuple(cfg.EVALUATION.PROTOCOLS) != ("class_agnostic",):
+            raise ConfigError(
+                "EVALUATION.PROTOCOLS",
+                'must be ("class_agnostic",) for TRAINING.CLASS_AGNOSTIC, which knows no names',
+            )
+        classes = AGNOSTIC_CLASSES
+    else:
+        for key in ("TRAIN", "TEST"):
+            for name in cfg.DATASETS[key]:
+                _check_same(classes, _classes(name, f"DATASETS.{key}"), names[0], name, key)
+    number = cfg.MODEL.ROI_HEADS.NUM_CLASSES
+    if cfg.MODEL.META_ARCHITECTURE == "GeneralizedRCNN" and number != len(classes):
+        raise ConfigError(
+            "MODEL.ROI_HEADS.NUM_CLASSES",
+            f"is {number}, but {names[0]} is trained on with {len(classes)} names; "
+            f"set it to {len(classes)}",
+        )
+    return classes
+
+
+def known_classes(cfg: CfgNode, keys: Sequence[str] = ("TEST",)) -> tuple[str, ...] | None:
+    """The names that a detector is evaluated or used with: those of the first data set under
+    ``keys`` of DATASETS, None where they are not known."""
+    if cfg.TRAINING.CLASS_AGNOSTIC:
+        return AGNOSTIC_CLASSES
+    for name in [name for key in keys for name in cfg.DATASETS[key]][:1]:
+        classes = MetadataCatalog.get(name).get("thing_classes")
+        return tuple(classes) if classes else None
+    return None
+
+
+def _classes(name: str, key: str) -> tuple[str, ...]:
+    if name not in DatasetCatalog.list():
+        raise ConfigError(
+            key, f"'{name}' is neither a registered data set nor a COCO-format .json file"
+        )
+    if not MetadataCatalog.get(name).get("thing_classes"):
+        DatasetCatalog.get(name)  # some data sets fill their metadata when they are loaded
+    classes = MetadataCatalog.get(name).get("thing_classes")
+    if not classes:
+        raise ConfigError(key, f"the metadata of '{name}' have no thing_classes")
+    return tuple(classes)
+
+
+def _check_same(
+    first: Sequence[str], other: Sequence[str], first_name: str, name: str, key: str
+) -> None:
+    if tuple(first) == tuple(other):
+        return
+    pairs = zip(first, other, strict=False)
+    place = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(first), len(other)))
+    named = [repr(names[place]) if place < len(names) else "nothing" for names in (first, other)]
+    raise ConfigError(
+        f"DATASETS.{key}",
+        f"{first_name} has {len(first)} names and {name} {len(other)}, which differ from name "
+        f"{place + 1} on ({named[0]}, {named[1]}); all have to share one vocabulary",
+    )

@@ -1,0 +1,67 @@
+"""Box recall and precision of discovered objects, by the evaluator's own matching."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torchvision.ops import box_iou
+
+from ...evaluation.columns import Detections, GroundTruth
+from ...evaluation.matching import Rules, match
+from ...structures import Proposals
+from .oracle import Scene
+
+EVERY = 1_000_000  # no cap on the detections of an image
+
+
+class Found(NamedTuple):
+    """The boxes found in one image, each with its best IoU with an object of its category."""
+
+    image: int
+    category: NDArray  # int64 [N], category ids
+    box: NDArray  # float64 [N, 4], XYWH in pixels
+    iou: NDArray  # float64 [N]
+
+
+class Score(NamedTuple):
+    """Box recall and precision in 0..1 at IoU 0.5, class-aware, one object a box."""
+
+    recall: float
+    precision: float
+
+    @property
+    def f1(self) -> float:
+        return 2 * self.recall * self.precision / max(self.recall + self.precision, 1e-12)
+
+
+def found_boxes(scene: Scene, objects: Proposals, grid: tuple[int, int]) -> Found:
+    """The boxes of objects on a grid (h, w), in pixels and ready to be matched."""
+    height, width = scene.image.shape[-2:]
+    objects = objects.scaled(width / grid[1], height / grid[0])
+    box, plane = objects.box.double(), objects.category.numpy()
+    iou = box_iou(box, box.new_tensor(scene.box)).numpy()
+    iou[plane[:, None] != scene.plane] = 0
+    box = box.numpy()
+    xywh = np.concatenate([box[:, :2], box[:, 2:] - box[:, :2]], axis=1)
+    return Found(scene.image_id, scene.category[plane], xywh, iou.max(axis=1, initial=0))
+
+
+def score_boxes(truth: GroundTruth, found: list[Found]) -> Score:
+    """Recall and precision over the images of ``found``; boxes claim objects best IoU first.
+
+    Args:
+        truth: of a data set that holds these images; its crowds count for nothing.
+    """
+    detections = Detections(
+        np.repeat([each.image for each in found], [len(each.box) for each in found]),
+        np.concatenate([each.category for each in found]),
+        np.concatenate([each.iou for each in found]),
+        np.concatenate([each.box for each in found]),
+        None,
+    )
+    truth = truth.select_images([each.image for each in found])
+    matches = match(truth, detections, "bbox", Rules(caps=(EVERY,), ap_cap=EVERY))
+    hits = matches.hit[0, 0].sum()
+    objects = (~matches.truth_ignored[0]).sum()
+    judged = (~matches.ignored[0, 0]).sum()
+    return Score(float(hits / max(objects, 1)), float(hits / max(judged, 1)))

@@ -1,0 +1,4 @@
+"""The foundation models behind narrow interfaces: two CLIPs and SAM, and where their weights are.
+
+Imports ``utils``, ``structures`` and ``data``.
+"""

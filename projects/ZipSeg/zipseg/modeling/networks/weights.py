@@ -1,0 +1,158 @@
+"""Weights by their real names: tags, files and URLs to loaded models, or one clear error."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+import open_clip
+import torch
+from segment_anything import sam_model_registry
+from segment_anything.modeling import Sam
+from torch import nn
+
+from ...utils.errors import ConfigError
+from ...utils.paths import path_manager
+
+logger = logging.getLogger(__name__)
+
+
+class ShippedWeights(NamedTuple):
+    """Weights that come with a package; both raise ConfigError for the key of an architecture or
+    type that they are not for."""
+
+    clip: Callable[[str, str], nn.Module]  # of an architecture's name and the key that gave it
+    sam: Callable[[str, str], Sam]  # of a type's name and the key that gave it
+
+
+_SHIPPED: dict[str, ShippedWeights] = {}
+_SAM_TYPES: dict[str, Callable[[], Sam]] = dict(sam_model_registry)
+
+
+def register_weights(name: str, weights: ShippedWeights) -> None:
+    """Makes a config's WEIGHTS ``name`` stand for weights that a package brings."""
+    _SHIPPED[name] = weights
+
+
+def register_sam_type(name: str, build: Callable[[], Sam]) -> None:
+    """Makes a SAM architecture known by a name of its own, besides segment_anything's."""
+    _SAM_TYPES[name] = build
+
+
+def load_clip(arch: str, weights: str, key: str) -> tuple[nn.Module, Callable]:
+    """An open_clip model in evaluation mode, fp32, and its tokenizer.
+
+    Args:
+        arch: an open_clip architecture, such as "RN50x64".
+        weights: a pretrained tag of that architecture, a checkpoint file or URL, a name of
+            ``register_weights``, or "random".
+        key: the config node both came from, for error messages.
+
+    Raises:
+        ConfigError: unknown architecture; weights that are neither tag nor file, unreadable, or
+            of another architecture. A half-loaded model is never returned.
+    """
+    if arch not in open_clip.list_models():
+        raise ConfigError(
+            f"{key}.ARCH",
+            f"'{arch}' is not an architecture of open_clip; "
+            "'python -c \"import open_clip; print(open_clip.list_models())\"' lists them.",
+        )
+    tokenizer = open_clip.get_tokenizer(arch)
+    if weights == "random":
+        model = _random(lambda: open_clip.create_model(arch), key)
+    elif weights in _SHIPPED:
+        model = _SHIPPED[weights].clip(arch, f"{key}.ARCH")
+    elif weights in open_clip.list_pretrained_tags_by_model(arch):
+        model = _guarded(
+            lambda: open_clip.create_model(arch, pretrained=weights, require_pretrained=True),
+            f"{key}.WEIGHTS",
+            f"'{weights}' of {arch} could not be downloaded or loaded",
+            "check the network, or give the path of a downloaded checkpoint file",
+        )
+    else:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(arch)) or "none"
+        path = local_file(weights, f"{key}.WEIGHTS", f"a pretrained tag of {arch} ({tags})")
+        model = open_clip.create_model(arch)
+        _guarded(
+            lambda: open_clip.load_checkpoint(model, path, strict=True),
+            f"{key}.WEIGHTS",
+            f"{path} does not hold the weights of {arch}",
+            f"set {key}.ARCH to the architecture of that file "
+            "(OpenAI's weights need the '-quickgelu' names), or download it again",
+        )
+    return model.eval().requires_grad_(False), tokenizer
+
+
+def load_sam(model_type: str, weights: str, key: str) -> Sam:
+    """A Segment Anything model in evaluation mode.
+
+    Raises:
+        ConfigError: as for ``load_clip``.
+    """
+    if weights in _SHIPPED:
+        return _SHIPPED[weights].sam(model_type, f"{key}.TYPE").eval().requires_grad_(False)
+    if model_type not in _SAM_TYPES:
+        known = ", ".join(sorted(_SAM_TYPES))
+        raise ConfigError(f"{key}.TYPE", f"'{model_type}' is not one of: {known}")
+    build = _SAM_TYPES[model_type]
+    if weights == "random":
+        model = _random(build, key)
+    else:
+        named = " or ".join(f"'{name}'" for name in (*_SHIPPED, "random"))
+        path = local_file(weights, f"{key}.WEIGHTS", named)
+        model = build()
+        _guarded(
+            lambda: model.load_state_dict(open_clip.factory.load_state_dict(path), strict=True),
+            f"{key}.WEIGHTS",
+            f"{path} does not hold the weights of SAM {model_type}",
+            f"set {key}.TYPE to the type of that file, or download it again",
+        )
+    return model.eval().requires_grad_(False)
+
+
+def local_file(weights: str, key: str, otherwise: str) -> str:
+    """The local path of a file or URL.
+
+    Raises:
+        ConfigError: there is no such file and it cannot be downloaded.
+    """
+    if not weights:
+        raise ConfigError(key, f"is empty; give a checkpoint file, a URL, or {otherwise}")
+    try:
+        path = path_manager.get_local_path(os.path.expanduser(weights))
+    except Exception as error:  # path handlers raise whatever their transport raises
+        raise ConfigError(key, f"'{weights}' could not be fetched: {error}") from error
+    if not os.path.isfile(path):
+        raise ConfigError(
+            key, f"'{weights}' is neither an existing file nor {otherwise}; mend the path"
+        )
+    return path
+
+
+def _random(build: Callable[[], nn.Module], key: str) -> nn.Module:
+    """Untrained, but the same in every run."""
+    logger.warning("%s.WEIGHTS is 'random': the output of this model means nothing.", key)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build()
+
+
+def _guarded(load: Callable, key: str, problem: str, remedy: str):
+    try:
+        return load()
+    except Exception as error:  # a stranger's file leads loaders to raise anything
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ConfigError(
+            key, f"{problem} ({' '.join(reason[:2])[:300]}). To mend: {remedy}."
+        ) from error
+
+
+def fingerprint(model: nn.Module) -> str:
+    """SHA-256 over the names and values of all parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,67 @@
+"""Fragments: the connected pieces of clusters, and which of them belong to an object."""
+
+from typing import NamedTuple
+
+import numpy as np
+import skimage.measure
+import torch
+from torch import Tensor
+
+from . import regions
+
+
+class Fragments(NamedTuple):
+    """The connected pieces of all clusters; lengths in cells of the feature grid."""
+
+    label: Tensor  # int64 [h, w], 0..F-1
+    area: Tensor  # int64 [F]
+    box: Tensor  # int64 [F, 4], XYXY with exclusive ends
+    radius: Tensor  # float32 [F], of the largest inscribed circle
+    share: Tensor  # float32 [P, F] in 0..1, activated cells / all cells
+
+
+def find_fragments(labels: Tensor, active: Tensor) -> Fragments:
+    """Splits every cluster into 4-connected fragments, all in one pass over the label map.
+
+    Args:
+        labels: cluster of each cell, int64 [h, w], >= 0.
+        active: activated regions, bool [P, h, w].
+    """
+    label = skimage.measure.label(labels.cpu().numpy(), background=-1, connectivity=1)
+    label = label.astype(np.int64) - 1
+    flat, (row, column) = label.ravel(), np.indices(label.shape).reshape(2, -1)
+    area = np.bincount(flat)
+    radius = np.zeros(len(area), np.float32)
+    np.maximum.at(radius, flat, regions.depth(label[None]).ravel())
+    box = regions.boxes(flat, row, column, len(area))
+    label, area, box, radius = (
+        torch.from_numpy(each).to(labels.device) for each in (label, area, box, radius)
+    )
+    inside = torch.zeros((len(active), len(area)), device=labels.device)
+    inside.index_add_(1, label.flatten(), active.flatten(1).float())
+    return Fragments(label, area, box, radius, inside / area)
+
+
+def select_fragments(
+    fragments: Fragments,
+    activation_share: float = 0.3,
+    rule: str = "box_area",
+    boundary_score: float = 3.0,
+    min_radius: float = 2.0,
+) -> Tensor:
+    """Which fragments are part of an object of each name, bool [P, F].
+
+    A fragment is kept when more than ``activation_share`` (theta_1) of it is activated and it is no
+    rim. Rims are thin and long:
+
+    Args:
+        rule: "box_area" (the paper's boundary score) keeps fragments whose bounding box has less
+            than ``boundary_score`` (theta_2) times their area; "inscribed_radius" keeps those in
+            which a circle of ``min_radius`` cells fits.
+    """
+    if rule == "inscribed_radius":
+        solid = fragments.radius >= min_radius
+    else:
+        size = fragments.box[:, 2:] - fragments.box[:, :2]
+        solid = size.prod(dim=1) / fragments.area < boundary_score
+    return (fragments.share > activation_share) & solid

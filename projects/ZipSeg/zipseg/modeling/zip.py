@@ -1,0 +1,185 @@
+"""Zip: classify, activate, cluster, select, regroup, segment, score, as a Detectron2 architecture.
+
+C. Shi and S. Yang, "The devil is in the object boundary: towards annotation-free instance
+segmentation using Foundation Models", ICLR 2024. Training-free: its forward pass makes
+pseudo-labels, on which ``tools/train_net.py`` trains an ordinary detector.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from detectron2.config import configurable
+from detectron2.modeling import META_ARCH_REGISTRY
+from torch import Tensor, nn
+
+from ..structures import Activation, Masks, Present, Proposals, Trace
+from .build import Stages, zip_arguments
+from .networks.clip_boundary import ClipBoundary
+from .networks.clip_classifier import ClipNaming
+from .networks.clip_crops import ClipCrops
+from .networks.clip_surgery import ClipSurgery, SurgeryTokens
+from .networks.preprocess import normalise, resize_short_side, resize_square, to_rgb
+from .networks.segmenters import SamSegmenter
+from .stages.classification import pool_views
+
+
+@META_ARCH_REGISTRY.register()
+class Zip(nn.Module):
+    """Training-free instance segmentation from CLIP and SAM.
+
+    Args:
+        semantic: CLIP Surgery over the ViT.
+        boundary: the ResNet's middle layer.
+        segmenter: SAM.
+        names: the C category names.
+        text: their embeddings [C, D].
+        empty_text: the empty string's embedding [D].
+        stages: the stages with their constants.
+        semantic_size: side of the ViT's square input, pixels.
+        naming: a pass of its own for naming; None uses the Surgery pass's class token.
+        crops: scores each object's name on its masked crop; None does not.
+        boundary_size: (short side, limit of the long side) of the ResNet's input, pixels.
+        input_format: "BGR" or "RGB", the channels of the input images.
+        autocast: run the networks in reduced precision; the stages are always in full.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        semantic: ClipSurgery,
+        boundary: ClipBoundary,
+        segmenter: SamSegmenter,
+        names: Sequence[str],
+        text: Tensor,
+        empty_text: Tensor,
+        stages: Stages,
+        semantic_size: int,
+        naming: ClipNaming | None = None,
+        crops: ClipCrops | None = None,
+        boundary_size: tuple[int, int],
+        input_format: str = "BGR",
+        autocast: bool = False,
+    ) -> None:
+        super().__init__()
+        self.semantic, self.boundary, self.segmenter = semantic, boundary, segmenter
+        self.names = tuple(names)
+        self.stages = stages
+        self.naming, self.crops, self.semantic_size = naming, crops, semantic_size
+        self.boundary_size = boundary_size
+        self.input_format = input_format
+        self.autocast = autocast
+        self.register_buffer("text", text, persistent=False)
+        self.register_buffer("empty_text", empty_text, persistent=False)
+
+    @classmethod
+    def from_config(cls, cfg):
+        return zip_arguments(cfg)
+
+    @property
+    def device(self) -> torch.device:
+        return self.text.device
+
+    def forward(self, batched_inputs: list[dict]) -> list[dict]:
+        """Detectron2's contract: ``image`` [3, H, W] in ``cfg.INPUT.FORMAT``, 0..255, with optional
+        ``height`` and ``width`` of the output; returns ``{"instances": Instances}`` for each.
+
+        Raises:
+            RuntimeError: in training mode.
+        """
+        return [{"instances": trace.instances} for trace in self.trace(batched_inputs)]
+
+    @torch.no_grad()
+    def trace(self, batched_inputs: list[dict]) -> list[Trace]:
+        """The forward pass, with what every stage handed on."""
+        if self.training:
+            raise RuntimeError(
+                "Zip is training-free: call .eval() first. To learn from its output, write "
+                "pseudo-labels and train a detector on them with tools/train_net.py."
+            )
+        images = [to_rgb(x["image"].to(self.device), self.input_format) for x in batched_inputs]
+        tokens = self._tokens(images)
+        presents = self._classify(images, tokens)
+        features = [self._boundary_features(image) for image in images]
+        activations = [
+            self._activate(*each) for each in zip(images, tokens, presents, features, strict=True)
+        ]
+        proposals = [
+            self._discover(*each) for each in zip(images, features, activations, strict=True)
+        ]
+        masks = self._segment(images, proposals, [_output_size(x) for x in batched_inputs])
+        crop_scores = map(self._score_crops, images, proposals, masks, presents)
+        instances = map(self.stages.to_instances, proposals, masks, presents, crop_scores)
+        columns = (presents, activations, features, proposals, masks, instances)
+        return [Trace(*each) for each in zip(*columns, strict=True)]
+
+    def _tokens(self, images: Sequence[Tensor]) -> list[SurgeryTokens]:
+        if not images:
+            return []
+        batch = torch.stack([resize_square(image, self.semantic_size) for image in images])
+        with self._reduced_precision():
+            tokens = self.semantic(normalise(batch))
+        return [SurgeryTokens(*each, tokens.grid) for each in zip(*tokens[:2], strict=True)]
+
+    def _classify(self, images: Sequence[Tensor], tokens: list[SurgeryTokens]) -> list[Present]:
+        if not images:
+            return []
+        if self.naming is None:
+            views, counts = torch.stack([each.image for each in tokens])[:, None], [1]
+        else:
+            views, counts = self._image_embeddings(images), self.naming.counts
+        scores = self._score_names(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+        return [self.stages.choose_present(each) for each in pool_views(scores, counts)]
+
+    def _score_names(self, embedding: Tensor) -> Tensor:
+        texts = self.naming or self
+        return self.stages.score_names(embedding, texts.text, texts.empty_text)
+
+    def _image_embeddings(self, images: Sequence[Tensor]) -> Tensor:
+        with self._reduced_precision():
+            return self.naming(images)
+
+    def _boundary_features(self, image: Tensor) -> Tensor:
+        resized = resize_short_side(image, *self.boundary_size)
+        with self._reduced_precision():
+            return self.boundary(normalise(resized)[None])[0]
+
+    def _activate(
+        self, image: Tensor, tokens: SurgeryTokens, present: Present, features: Tensor
+    ) -> Activation:
+        similarity = self.stages.name_similarity(
+            tokens.image, tokens.patch, self.text, self.empty_text, present.category
+        )
+        return self.stages.activate(similarity, tokens.grid, image.shape[-2:], features.shape[-2:])
+
+    def _discover(self, image: Tensor, features: Tensor, activation: Activation) -> Proposals:
+        (height, width), (rows, columns) = image.shape[-2:], activation.active.shape[-2:]
+        return self.stages.discover(features, activation).scaled(width / columns, height / rows)
+
+    def _segment(
+        self, images: Sequence[Tensor], proposals: list[Proposals], sizes: list[tuple[int, int]]
+    ) -> list[Masks]:
+        with self._reduced_precision():
+            return self.segmenter(images, proposals, sizes)
+
+    def _score_crops(
+        self, image: Tensor, proposals: Proposals, masks: Masks, present: Present
+    ) -> Tensor | None:
+        """The score of each object's name on its masked crop [N]."""
+        if self.crops is None:
+            return None
+        if not len(masks.mask):
+            return masks.iou
+        with self._reduced_precision():
+            embedding = self.crops(image, masks.mask)
+        return self._score_names(embedding).gather(1, present.category[proposals.category, None])[
+            :, 0
+        ]
+
+    def _reduced_precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, enabled=self.autocast)
+
+
+def _output_size(entry: dict) -> tuple[int, int]:
+    height, width = entry["image"].shape[-2:]
+    return entry.get("height", height), entry.get("width", width)

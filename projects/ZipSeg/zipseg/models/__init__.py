@@ -1,1 +1,0 @@
-"""The three foundation models behind narrow interfaces: two CLIPs and SAM."""

@@ -1,1 +1,0 @@
-"""Self-training in rounds: label, train, relabel, merge, train again."""

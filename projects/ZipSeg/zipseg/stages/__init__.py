@@ -1,5 +1,0 @@
-"""The stages of the method, in order: classify, activate, cluster, select, regroup, segment, score.
-
-Every stage is a pure function from tensors and small value types to value types: no networks, no
-files, no configuration nodes. ``zipseg.zip`` feeds them with what the networks compute.
-"""

@@ -1,0 +1,34 @@
+"""Masks of proposals; stacks of boolean masks, their boxes and other sizes."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Masks(NamedTuple):
+    """One mask for each proposal."""
+
+    mask: Tensor  # bool [N, H, W]
+    iou: Tensor  # float32 [N] in 0..1, the IoU the segmenter predicts for its mask
+
+
+def resized_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """Masks bool [N, H, W] at another size, bilinearly."""
+    if tuple(mask.shape[-2:]) == tuple(size) or not len(mask):
+        return mask if len(mask) else mask.new_zeros((0, *size))
+    return F.interpolate(mask[:, None].float(), size, mode="bilinear")[:, 0] > 0.5
+
+
+def mask_boxes(mask: Tensor) -> Tensor:
+    """Tight boxes float32 [N, 4], XYXY with exclusive ends; zeros for an empty mask [N, H, W]."""
+    spans = [_span(mask.any(dim=1)), _span(mask.any(dim=2))]
+    return torch.stack([spans[0][0], spans[1][0], spans[0][1], spans[1][1]], dim=1).float()
+
+
+def _span(line: Tensor) -> tuple[Tensor, Tensor]:
+    """First and one past the last True of each row of bool [N, L]; 0 and 0 where there is none."""
+    first = line.int().argmax(dim=1)
+    end = line.shape[1] - line.flip(1).int().argmax(dim=1)
+    return first, torch.where(line.any(dim=1), end, first)

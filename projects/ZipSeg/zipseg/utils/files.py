@@ -1,0 +1,104 @@
+"""Files that readers see whole: the old one or the new one, never a part."""
+
+import io
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TextIO
+from zipfile import BadZipFile
+
+import numpy as np
+
+from .errors import CannotWrite, ZipSegError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[IO[bytes]]:
+    """A binary file to write that takes the place of ``path`` when, and only when, the block has
+    ended well and all is on the disk; its folder is made if need be.
+
+    Raises:
+        OSError: it cannot be written; whatever was there before is unchanged.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+            os.chmod(file.name, 0o666 & ~_umask())
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+@contextmanager
+def replacing_text(path: str | Path) -> Iterator[TextIO]:
+    """The same for text in UTF-8.
+
+    Raises:
+        CannotWrite: an older file is left as it was.
+    """
+    try:
+        with replacing(path) as file:
+            text = io.TextIOWrapper(file, encoding="utf-8")
+            yield text
+            text.detach()  # flushes, and leaves the file open
+    except OSError as error:
+        raise CannotWrite(path, error) from error
+
+
+def write_atomically(path: str | Path, content: bytes) -> None:
+    """Writes a file at once, with its folder if need be; raises OSError as ``replacing`` does."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+def write_json(path: str | Path, content: Mapping | Sequence) -> None:
+    """Writes JSON all at once."""
+    write_atomically(path, json.dumps(content).encode())
+
+
+def load_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        ZipSegError: naming the file, if it cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ZipSegError(f"{path} cannot be read as JSON: {error}") from error
+
+
+def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes compressed arrays all at once."""
+    with replacing(path) as file:
+        np.savez_compressed(file, **arrays)
+
+
+def load_npz(path: str | Path) -> dict[str, np.ndarray]:
+    """Read all arrays of an .npz file; nothing in it is executed.
+
+    Raises:
+        ZipSegError: naming the file, if it cannot be read or is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, AttributeError, BadZipFile, zlib.error) as error:
+        raise ZipSegError(f"{path} cannot be read as .npz: {error}") from error
+
+
+def _umask() -> int:
+    """The permissions that new files lack; temporary ones are private regardless."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,81 @@
+"""The method in one command: ZipWorld's small split through Zip and through SAM alone."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.evaluation import inference_on_dataset
+from tqdm import tqdm
+
+from ..data.inputs import InputReader
+from ..engine.inference import load_model
+from ..engine.setup import load_config
+from ..engine.trainer import Trainer
+from ..modeling.build import discovery_settings
+from ..modeling.zip import Zip
+from ..utils.files import write_json
+from ..visualization.stage_panel import save_stage_panel
+from .scenes import register_zipworld
+
+logger = logging.getLogger(__name__)
+
+DATASET = "zipworld_mini"
+SHOWN = ("AP", "AP50", "AR@100")
+
+
+def run_demo(configs: Mapping[str, str], output: Path, datasets: Path, panels: int = 12) -> dict:
+    """Evaluates each config on ``zipworld_mini`` and draws the stages of Zip.
+
+    Args:
+        configs: what to call it -> config file; the first one is Zip's.
+        output: gets ``metrics.json``, ``<name>/`` with predictions, and ``panels/``.
+        datasets: where ZipWorld is rendered.
+        panels: how many scenes to draw.
+
+    Returns:
+        name -> "segm" or "bbox" -> metric -> percent, as in ``metrics.json``.
+    """
+    register_zipworld(datasets)
+    DatasetCatalog.get(DATASET)
+    metrics = {}
+    for name, file in configs.items():
+        options = ["DATASETS.TEST", (DATASET,), "OUTPUT_DIR", str(output / name)]
+        cfg = load_config(file, options)
+        model = load_model(cfg)
+        if not metrics:
+            draw_panels(cfg, model, output / "panels", panels)
+        results = inference_on_dataset(
+            model,
+            Trainer.build_test_loader(cfg, DATASET),
+            Trainer.build_evaluator(cfg, DATASET),
+        )
+        metrics[name] = {task: dict(results[task]) for task in ("segm", "bbox")}
+    write_json(output / "metrics.json", metrics)
+    return metrics
+
+
+def draw_panels(cfg, model: Zip, folder: Path, count: int) -> None:
+    """Stage panels of the first scenes of the data set."""
+    folder.mkdir(parents=True, exist_ok=True)
+    root = Path(MetadataCatalog.get(DATASET).image_root)
+    inputs = InputReader(cfg)
+    paths = sorted(root.glob("*.png"))[:count]
+    for path in tqdm(paths, desc="Drawing the stages", unit="scene"):
+        entry = inputs.entry(path, inputs.pixels(path))
+        (trace,) = model.trace([entry])
+        rgb = entry["image"].permute(1, 2, 0).numpy()
+        save_stage_panel(folder / path.name, rgb, trace, model.names, discovery_settings(cfg))
+
+
+def metrics_table(metrics: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """A table for the terminal, percent."""
+    lines = [
+        f"{'':<12}"
+        + "".join(f"{'mask ' + m:>13}" for m in SHOWN)
+        + "".join(f"{'box ' + m:>13}" for m in SHOWN)
+    ]
+    for name, tasks in metrics.items():
+        cells = [tasks[task][metric] for task in ("segm", "bbox") for metric in SHOWN]
+        lines.append(f"{name:<12}" + "".join(f"{cell:>13.1f}" for cell in cells))
+    return "\n".join(lines)

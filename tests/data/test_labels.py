@@ -1,0 +1,114 @@
+"""Labels to and from other people's tools."""
+
+import json
+
+import numpy as np
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.datasets import register_coco_instances
+from detectron2.utils.visualizer import Visualizer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools import mask as mask_util
+from pycocotools.coco import COCO
+from tests.labeling.corpus import GOOD
+from tests.labeling.fakes import fake_run, write_images
+
+from zipseg.data.images import read_image
+from zipseg.data.labels import _runs, read_labels, write_labels
+
+
+@settings(max_examples=200)
+@given(st.integers(1, 12), st.integers(1, 12), st.data())
+def test_run_lengths_are_those_of_pycocotools(height, width, data):
+    bits = data.draw(st.lists(st.booleans(), min_size=height * width, max_size=height * width))
+    mask = np.array(bits, np.uint8).reshape(height, width, order="F")
+    runs = _runs(mask_util.encode(np.asfortranarray(mask))["counts"])
+    values = np.arange(len(runs)) % 2
+    np.testing.assert_array_equal(np.repeat(values, runs), mask.ravel(order="F"))
+
+
+def test_run_lengths_of_large_masks():
+    mask = np.zeros((3000, 4000), np.uint8, "F")
+    mask[1:2999, 5:3990] = 1
+    assert _runs(mask_util.encode(mask)["counts"]).sum() == mask.size
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=48, max_codepoint=111), max_size=12))
+def test_no_damaged_mask_gets_through(counts):
+    runs = _runs(counts.encode())
+    if runs.sum() == 80 and (runs >= 0).all():
+        rle = {"size": [8, 10], "counts": counts}
+        assert mask_util.decode(rle).shape == (8, 10)
+
+
+def test_a_corrected_file_is_accepted_back(tmp_path):
+    """Float boxes, polygons, no scores or ids, extra fields, as labelling tools write them."""
+    path = tmp_path / "corrected.json"
+    triangle = [0.5, 0.5, 9.5, 0.5, 9.5, 7.5]
+    corrected = {
+        **GOOD,
+        "images": [{**GOOD["images"][0], "date_captured": "", "coco_url": "", "height": 8.0}],
+        "annotations": [
+            {
+                "image_id": 1,
+                "category_id": 1,
+                "bbox": [0.5, 0.5, 9.0, 7.0],
+                "segmentation": [triangle],
+            },
+            {"image_id": 1, "category_id": 1, "segmentation": triangle, "iscrowd": False},
+            {"image_id": 1, "category_id": 7, "segmentation": [[1, 1, 2, 2], triangle]},
+            {"image_id": 1, "category_id": 7, "bbox": [1, 1, 3, 2.5], "segmentation": []},
+            {
+                "image_id": 1,
+                "category_id": 7,
+                "segmentation": {"size": [8, 10], "counts": [16, 8, 56]},
+                "attributes": {"occluded": False},
+                "score": None,
+                "ignore": 0,
+            },
+        ],
+    }
+    path.write_text(json.dumps(corrected), encoding="utf-8-sig")
+    labels = read_labels(path)
+    first, second, third, boxed, run = labels["annotations"]
+    assert [a["id"] for a in labels["annotations"]] == [1, 2, 3, 4, 5]
+    assert all(a["score"] == 1.0 for a in labels["annotations"])
+    assert first["segmentation"] == second["segmentation"] == third["segmentation"]
+    assert first["bbox"] == [0.5, 0.5, 9.0, 7.0]
+    assert second["iscrowd"] == 0
+    assert boxed["area"] == 7.5
+    assert "segmentation" not in boxed
+    assert run["bbox"] == [2, 0, 1, 8]
+    assert run["attributes"] == {"occluded": False}
+    assert mask_util.decode(run["segmentation"])[:, 2].all()
+    write_labels(tmp_path / "again.json", labels)
+    assert read_labels(tmp_path / "again.json") == labels
+
+
+def test_round_trip_through_pycocotools_and_detectron2(tmp_path):
+    write_images(tmp_path / "images", 12)
+    assert fake_run(tmp_path / "images", tmp_path / "out") == 0
+    path = tmp_path / "out" / "labels.json"
+    coco = COCO(str(path))
+    assert len(coco.imgs) == 12
+    assert coco.loadRes([dict(a) for a in coco.anns.values()]).anns.keys() == coco.anns.keys()
+    register_coco_instances("labels_round_trip", {}, str(path), str(tmp_path / "images"))
+    try:
+        records = DatasetCatalog.get("labels_round_trip")
+        metadata = MetadataCatalog.get("labels_round_trip")
+        assert metadata.thing_classes == ["a", "b", "c"]
+        assert sum(len(r["annotations"]) for r in records) == len(coco.anns) > 10
+        record = max(records, key=lambda r: len(r["annotations"]))
+        rgb = read_image(record["file_name"], "RGB")
+        drawn = Visualizer(rgb, metadata).draw_dataset_dict(record).get_image()
+        assert (drawn != rgb).any()
+    finally:
+        DatasetCatalog.remove("labels_round_trip")
+    for annotation in coco.anns.values():
+        mask = coco.annToMask(annotation)
+        assert mask.shape == (24, 32)
+        assert mask.sum() == annotation["area"]
+    uniform = read_labels(path)
+    assert [a["segmentation"] for a in uniform["annotations"]] == [
+        a["segmentation"] for a in coco.anns.values()
+    ]

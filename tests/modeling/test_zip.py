@@ -1,0 +1,236 @@
+"""Zip as a Detectron2 model: the contract, determinism and errors."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from detectron2.data import MetadataCatalog
+from detectron2.modeling import build_model
+
+from zipseg.data.names import NamesError
+from zipseg.engine.setup import load_config
+from zipseg.modeling.networks.preprocess import to_rgb
+from zipseg.utils.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+TINY = str(CONFIGS / "Test" / "zip_tiny_random.yaml")
+
+
+def config(*options):
+    return load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", ["red star", "犬", "a (b) {c}"], *options])
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_model(config()).eval()
+
+
+def entry(picture, **more):
+    return {"image": torch.as_tensor(picture.transpose(2, 0, 1).copy()), **more}
+
+
+def test_output_is_detectron2s_at_the_asked_size(model, picture):
+    inputs = [entry(picture, height=90, width=33), entry(picture[:31, :47])]
+    outputs = model(inputs)
+    for output, size in zip(outputs, [(90, 33), (31, 47)], strict=True):
+        instances = output["instances"]
+        assert instances.image_size == size
+        count = len(instances)
+        assert count
+        assert instances.pred_masks.shape == (count, *size)
+        assert instances.pred_masks.dtype == torch.bool
+        assert instances.pred_boxes.tensor.shape == (count, 4)
+        assert ((instances.scores >= 0) & (instances.scores <= 1)).all()
+        assert (instances.scores.diff() <= 0).all()
+        assert set(instances.pred_classes.tolist()) <= {0, 1, 2}
+        assert not instances.scores.requires_grad
+
+
+def test_the_same_input_gives_the_same_bytes(model, picture):
+    again = build_model(config()).eval()
+    one, two = (m([entry(picture)])[0]["instances"] for m in (model, again))
+    assert torch.equal(one.scores, two.scores)
+    assert torch.equal(one.pred_masks, two.pred_masks)
+    assert torch.equal(one.pred_boxes.tensor, two.pred_boxes.tensor)
+
+
+def test_networks_run_once_an_image(model, picture):
+    calls = []
+    handles = [
+        module.register_forward_hook(lambda m, *_: calls.append(type(m).__name__))
+        for module in (model.semantic, model.boundary, model.segmenter.sam.image_encoder)
+    ]
+    model([entry(picture)])
+    for handle in handles:
+        handle.remove()
+    assert sorted(calls) == ["ClipBoundary", "ClipSurgery", "ImageEncoderViT"]
+
+
+def test_channel_order_follows_the_config(model, picture):
+    bgr = build_model(config("INPUT.FORMAT", "BGR")).eval()
+    flipped = np.ascontiguousarray(picture[:, :, ::-1])
+    one, two = model([entry(picture)])[0], bgr([entry(flipped)])[0]
+    assert torch.equal(one["instances"].scores, two["instances"].scores)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2000), (2000, 1), (500, 3)])
+def test_odd_sizes(model, size):
+    image = torch.randint(0, 255, (3, *size), generator=torch.Generator().manual_seed(0))
+    assert model([{"image": image.to(torch.uint8)}])[0]["instances"].image_size == size
+
+
+def test_autocast_reduces_the_networks_and_not_the_stages(picture):
+    model = build_model(config("MODEL.ZIP.AUTOCAST", True)).eval()
+    (trace,) = model.trace([entry(picture)])
+    stages = (trace.present.score, trace.activation.similarity, trace.features, trace.masks.iou)
+    assert {tensor.dtype for tensor in stages} == {torch.float32}
+    tokens = model._tokens([entry(picture)["image"]])
+    (expected,) = model._classify([entry(picture)["image"]], tokens)
+    assert torch.equal(trace.present.score, expected.score)
+
+
+def test_no_images_no_output(model):
+    assert model([]) == []
+
+
+def test_training_mode_says_that_zip_is_training_free(model, picture):
+    model.train()
+    try:
+        with pytest.raises(RuntimeError, match=r"training-free.*tools/train_net\.py"):
+            model([entry(picture)])
+    finally:
+        model.eval()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("MODEL.ZIP.AUTOCAST", True),
+        ("MODEL.ZIP.NAMING.INPUT_SIZE", 64, "MODEL.ZIP.NAMING.SCORE", "sigmoid"),
+        ("MODEL.ZIP.NAMING.WINDOWS", [0.75, 0.5]),
+        ("MODEL.ZIP.ACTIVATION.REDUNDANCY", "mean_name", "MODEL.ZIP.ACTIVATION.NORM", "channels"),
+        ("MODEL.ZIP.CLUSTERING.CENTRES", "semantic"),
+        ("MODEL.ZIP.DISCOVERY.METHOD", "watershed"),
+        ("MODEL.ZIP.SAM.USE_POINTS", True, "MODEL.ZIP.BOUNDARY.LAYER", "layer2"),
+        ("MODEL.ZIP.SELECTION.BOUNDARY_RULE", "inscribed_radius", "MODEL.ZIP.REGROUPING.GROW", 1),
+    ],
+)
+def test_every_alternative_runs(picture, options):
+    instances = build_model(config(*options)).eval()([entry(picture)])[0]["instances"]
+    assert instances.pred_masks.shape[1:] == picture.shape[:2]
+
+
+def test_names_come_from_the_test_data_sets_metadata():
+    MetadataCatalog.get("zipseg_names_for_test").set(thing_classes=["x", "y"])
+    cfg = load_config(TINY, ["DATASETS.TEST", ("zipseg_names_for_test",)])
+    assert build_model(cfg).names == ("x", "y")
+
+
+def test_underscores_are_spoken_as_spaces():
+    cfgs = [
+        load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", [name]])
+        for name in ("traffic_light", "traffic light")
+    ]
+    written, spoken = (build_model(cfg) for cfg in cfgs)
+    assert written.names == ("traffic_light",)
+    assert torch.equal(written.text, spoken.text)
+
+
+def test_long_names_are_cut_with_a_warning(caplog):
+    cfg = load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", ["cat", "very " * 90 + "long"]])
+    build_model(cfg)
+    assert "1 names are longer than CLIP's context" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["cat", "cat"], "MODEL.ZIP.CLASS_NAMES: named more than once: cat"),
+        (["cat", " "], "MODEL.ZIP.CLASS_NAMES: name 2 is empty"),
+        ([], "MODEL.ZIP.CLASS_NAMES: no names to look for"),
+    ],
+)
+def test_unusable_names(names, message):
+    with pytest.raises(NamesError, match=message):
+        build_model(load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", names, "DATASETS.TEST", ()]))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("SEMANTIC.ARCH", "ViT-X", r"SEMANTIC\.ARCH: 'ViT-X' is not an architecture"),
+        ("SEMANTIC.ARCH", "zipworld-rn", r"SEMANTIC\.ARCH: CLIP Surgery needs a plain ViT"),
+        ("BOUNDARY.ARCH", "zipworld-vit", r"BOUNDARY\.ARCH: the boundary prior needs a ResNet"),
+        ("SEMANTIC.WEIGHTS", "/no/file.pt", r"SEMANTIC\.WEIGHTS: '/no/file.pt' is neither"),
+        ("SEMANTIC.WEIGHTS", "", r"SEMANTIC\.WEIGHTS: is empty"),
+        ("SAM.TYPE", "vit_x", r"SAM\.TYPE: 'vit_x' is not one of: .*vit_h"),
+        ("SAM.WEIGHTS", "sam.pth", r"SAM\.WEIGHTS: 'sam.pth' is neither an existing file"),
+        ("CLUSTERING.CENTRES", "best", r"CLUSTERING\.CENTRES: 'best' is not one of: grid"),
+        ("DISCOVERY.METHOD", "best", r"DISCOVERY\.METHOD: 'best' is not one of: clusters"),
+        ("NAMING.SCORE", "best", r"NAMING\.SCORE: 'best' is not one of: softmax"),
+        ("NAMING.WINDOWS", [0.5, 1.5], r"NAMING\.WINDOWS: \[0.5, 1.5\] are not between 0 and 1"),
+        ("ACTIVATION.NORM", "best", r"ACTIVATION\.NORM: 'best' is not one of"),
+        ("SELECTION.BOUNDARY_RULE", "best", r"BOUNDARY_RULE: 'best' is not one of"),
+        ("CLUSTERING.K", 0, r"CLUSTERING\.K: 0 is less than 1"),
+        ("SAM.PROMPT_BATCH", 0, r"SAM\.PROMPT_BATCH: 0 is less than 1"),
+        ("BOUNDARY.INPUT_SIZE", 0, r"BOUNDARY\.INPUT_SIZE: 0 is less than 32"),
+    ],
+)
+def test_unusable_keys_are_named(key, value, message):
+    with pytest.raises(ConfigError, match=message):
+        build_model(config(f"MODEL.ZIP.{key}", value))
+
+
+def test_other_channel_formats_are_refused():
+    with pytest.raises(ConfigError, match=r"INPUT\.FORMAT: 'L' is not one of: BGR, RGB"):
+        build_model(config("INPUT.FORMAT", "L"))
+
+
+def test_without_a_gpu_the_cpu_is_used(caplog, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert load_config(TINY, ["MODEL.DEVICE", "cuda"]).MODEL.DEVICE == "cpu"
+    assert "MODEL.DEVICE is cuda but there is no GPU" in caplog.text
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*/zip_*.yaml")), ids=lambda p: p.stem)
+def test_every_config_parses(path):
+    assert load_config(str(path)).MODEL.META_ARCHITECTURE == "Zip"
+
+
+def test_unknown_keys_and_files_are_named():
+    with pytest.raises(ConfigError, match=r"--config-file: 'no\.yaml' does not exist"):
+        load_config("no.yaml")
+    with pytest.raises(ConfigError, match=r"MODEL\.ZIP\.NONE"):
+        load_config(TINY, ["MODEL.ZIP.NONE", "1"])
+
+
+def test_configs_run_no_code(tmp_path):
+    path = tmp_path / "trap.yaml"
+    path.write_text(f"OUTPUT_DIR: !!python/object/apply:os.mkdir ['{tmp_path}/sprung']\n")
+    with pytest.raises(ConfigError, match=r"trap\.yaml"):
+        load_config(str(path))
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("network", ["semantic", "boundary"])
+def test_a_pass_of_its_own_names_the_image(network, picture):
+    cfg = config("MODEL.ZIP.NAMING.NETWORK", network, "MODEL.ZIP.NAMING.INPUT_SIZE", 64)
+    model = build_model(cfg).eval()
+    assert model.naming.size == 64
+    (trace,) = model.trace([entry(picture)])
+    embedding = model.naming([to_rgb(entry(picture)["image"], "RGB")])[0]
+    scores = model.stages.score_names(embedding, model.naming.text, model.naming.empty_text)
+    assert torch.equal(trace.present.score, scores[0, trace.present.category])
+
+
+def test_masked_crops_may_score_the_names(picture):
+    by_image = build_model(config()).eval()
+    by_crop = build_model(config("MODEL.ZIP.SCORING.NAME_SCORE", "crop")).eval()
+    (expected,), (trace,) = (m.trace([entry(picture)]) for m in (by_image, by_crop))
+    assert torch.equal(trace.masks.mask, expected.masks.mask)
+    embedding = by_crop.crops(entry(picture)["image"], trace.instances.pred_masks)
+    scores = by_crop.stages.score_names(embedding, by_crop.text, by_crop.empty_text)
+    each = torch.arange(len(embedding))
+    ious = trace.instances.scores**2 / scores[each, trace.instances.pred_classes]
+    assert torch.isclose(ious[:, None], trace.masks.iou, rtol=1e-3).any(1).all()

@@ -1,0 +1,80 @@
+import numpy as np
+import torch
+
+from zipseg.zipworld.pretraining.prompts import draw_prompts, object_boxes
+from zipseg.zipworld.pretraining.sam_training import decode, resized_owner
+
+
+def owners() -> np.ndarray:
+    owner = np.full((64, 64), -1, np.int8)
+    owner[4:20, 10:30] = 0
+    owner[15:40, 28:50] = 1
+    owner[60:, 60:] = 2
+    return owner
+
+
+def test_boxes_enclose_the_objects_exactly():
+    assert object_boxes(owners(), 4).tolist() == [
+        [10, 4, 30, 20],
+        [28, 15, 50, 40],
+        [60, 60, 64, 64],
+        [0, 0, 0, 0],
+    ]
+
+
+def test_prompts_mean_what_they_say():
+    owner, boxes = owners(), object_boxes(owners(), 3)
+    kinds = set()
+    for seed in range(30):
+        for prompts in draw_prompts(owner, 3, np.random.default_rng(seed)):
+            kinds.add((prompts.box is not None, prompts.point is not None))
+            for n, target in enumerate(prompts.target.tolist()):
+                if prompts.point is not None:
+                    x, y = prompts.point[n, 0].long().tolist()
+                    assert owner[y, x] == target
+                if prompts.box is not None and target >= 0:
+                    sides = np.tile(boxes[target, 2:] - boxes[target, :2], 2)
+                    off = np.abs(prompts.box[n].numpy() - boxes[target]) / sides
+                    assert (off < 0.06 * 5).all()
+                    assert prompts.box[n].min() >= 0
+                    assert prompts.box[n].max() <= 64
+    assert kinds == {(True, False), (False, True), (True, True)}
+
+
+def test_every_object_is_prompted_before_one_is_prompted_twice():
+    for seed in range(10):
+        prompts = draw_prompts(owners(), 2, np.random.default_rng(seed))
+        targets = torch.cat([p.target for p in prompts])
+        assert set(targets[targets >= 0].tolist()) == {0, 1, 2}
+
+
+def test_a_scene_full_of_objects_still_has_prompts():
+    prompts = draw_prompts(np.zeros((64, 64), np.int8), 2, np.random.default_rng(3))
+    assert sum(len(p.target) for p in prompts) in (4, 6)
+
+
+def test_decode_agrees_with_the_predictors_way(tiny_sam):
+    prompts = draw_prompts(owners(), 2, np.random.default_rng(0))
+    assert len(prompts) == 2
+    feature = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(0))
+    logits, iou = decode(tiny_sam, feature, prompts)
+    assert logits.shape == (6, 4, 32, 32)
+    point = (prompts[1].point, torch.ones(3, 1))
+    sparse, dense = tiny_sam.prompt_encoder(points=point, boxes=None, masks=None)
+    masks, scores = tiny_sam.mask_decoder(
+        feature, tiny_sam.prompt_encoder.get_dense_pe(), sparse, dense, multimask_output=True
+    )
+    torch.testing.assert_close(logits[3:, 1:], masks, rtol=0.1, atol=0.05)  # bfloat16
+    torch.testing.assert_close(iou[3:, 1:], scores, rtol=0.1, atol=0.05)
+
+
+def test_resized_owner_renumbers_what_is_left():
+    owner = np.full((64, 64), -1, np.int8)
+    owner[0, 0] = 0  # lost at half the size
+    owner[10:30, 10:30] = 1
+    owner[40:60, 40:60] = 2
+    half = resized_owner(owner, 32)
+    assert sorted(np.unique(half)) == [-1, 0, 1]
+    assert (half[6:14, 6:14] == 0).all()
+    assert (half[21:29, 21:29] == 1).all()
+    assert (resized_owner(np.zeros((8, 8), np.int8), 4) == 0).all()

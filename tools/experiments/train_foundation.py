@@ -1,0 +1,96 @@
+"""Train the embedded foundation models on ZipWorld's pre-training scenes.
+
+Run it again after an interruption and it continues. For the shipped weights:
+
+    python tools/experiments/train_foundation.py --part resnet --output output/foundation/resnet
+    python tools/experiments/train_foundation.py --part resnet --output output/foundation/resnet \\
+        --export
+
+and likewise for ``vit`` and ``sam``. ``--part scenes`` renders all scenes beforehand; otherwise
+each training renders what it meets.
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import torch
+
+from zipseg.utils.errors import ZipSegError
+from zipseg.zipworld import networks as embedded
+from zipseg.zipworld.pretraining.pretraining import PLANS, Run, planned, prerender, pretrain, ship
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--part", required=True, choices=["scenes", *PLANS])
+    parser.add_argument("--output", type=Path, help="folder of checkpoint and curves")
+    parser.add_argument("--scenes-root", type=Path, default="output/foundation/scenes")
+    parser.add_argument("--scenes", type=int, default=16_000, help="number of training scenes")
+    parser.add_argument(
+        "--steps", type=int, help="length of the schedule; default: the shipped one"
+    )
+    parser.add_argument("--measured", type=int, default=250, help="number of held-out scenes")
+    parser.add_argument("--batch", type=int, help="scenes a step; default: the shipped choice")
+    parser.add_argument("--size", type=int, help="pixels of the input, a multiple of 64")
+    parser.add_argument("--checkpoint-every", type=int, default=100, help="steps")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop for now after")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--further", action="store_true", help="start from the shipped weights of the part"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="or, for scenes, processes")
+    parser.add_argument(
+        "--export",
+        type=Path,
+        nargs="?",
+        const=Path(embedded.__file__).parent,
+        help="write weights and card of the checkpoint here (default: into the package)",
+    )
+    options = parser.parse_args(arguments)
+    if options.part != "scenes" and options.output is None:
+        parser.error("--output is needed")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(options.threads)
+    run = Run(
+        options.part,
+        options.output,
+        options.scenes_root,
+        options.scenes,
+        options.measured,
+        options.seed,
+        options.batch,
+        options.size,
+        options.further,
+    )
+    try:
+        if options.part == "scenes":
+            prerender(options.scenes_root, options.scenes, options.threads)
+        elif options.export:
+            print(ship(run, options.export))
+        else:
+            schedule = planned(
+                options.part,
+                options.steps,
+                options.further,
+                minutes=options.minutes,
+                checkpoint_every=options.checkpoint_every,
+            )
+            ended = pretrain(run, schedule)
+            print("done" if ended else "stopped for now; run again to continue")
+    except ZipSegError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
