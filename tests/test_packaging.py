@@ -23,7 +23,7 @@ def wheel(tmp_path_factory):
         shutil.copy(ROOT / name, copy)
     skip = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(ROOT / "projects", copy / "projects", ignore=skip)
-    embedded = copy / "projects/ZipSeg/zipseg/embedded"
+    embedded = copy / "projects/ZipSeg/zipseg/zipworld/networks"
     embedded.mkdir(exist_ok=True)
     for name in ("__init__.py", *DATA):
         (embedded / name).touch()
@@ -39,7 +39,7 @@ def test_wheel_holds_every_module_and_the_embedded_data(wheel):
     modules = {str(path.relative_to(source)) for path in source.glob("zipseg/**/*.py")}
     names = set(wheel.namelist())
     assert modules <= names
-    assert {f"zipseg/embedded/{name}" for name in DATA} <= names
+    assert {f"zipseg/zipworld/networks/{name}" for name in DATA} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"zipseg"}
 
 

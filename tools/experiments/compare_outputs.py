@@ -130,7 +130,10 @@ class Checkout:
             *("SOLVER.MAX_ITER", 2, "OUTPUT_DIR", output),
             *("DATASETS.TRAIN", "('zipworld_small',)"),
         )
-        last = json.loads((output / "metrics.json").read_text().splitlines()[-1])
+        losses = {}
+        for line in (output / "metrics.json").read_text().splitlines():
+            values = json.loads(line)
+            losses |= {key: values[key] for key in sorted(values) if "loss" in key}
         saved = torch.load(output / "model_final.pth", weights_only=True)["model"]
         weights = hashlib.sha256()
         for name in sorted(saved):
@@ -139,7 +142,7 @@ class Checkout:
             (output / "inference/zipworld_mini/coco_instances_results.json").read_text()
         )
         return {
-            "losses": {key: value for key, value in sorted(last.items()) if "loss" in key},
+            "losses": losses,
             "tensors": len(saved),
             "weights": weights.hexdigest()[:16],
             "predictions": digest(rows),

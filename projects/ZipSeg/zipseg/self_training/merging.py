@@ -38,7 +38,7 @@ def merge_labels(new: dict, previous: dict, rule: MergeRule = MergeRule()) -> di
     """One COCO-format dict of two for the same images and categories.
 
     Args:
-        new, previous: as ``labeling.labels.read_labels`` returns them.
+        new, previous: as ``data.labels.read_labels`` returns them.
 
     Returns:
         ``images`` of either file by id; ``annotations`` by image, new ones first, with ids from 1

@@ -156,7 +156,7 @@ class Programs:
         return Step(name, command, product, (labels,))
 
     def merge(self, name: str, new: Path, previous: Path, rules: Mapping[str, object]) -> Step:
-        """Merges labels with those of the round before (``rounds.merge.MergeRule``)."""
+        """Merges labels with those of the round before (``merging.MergeRule``)."""
         product = self.folder(name) / "labels.json"
         command = ("merge_pseudo_labels.py", str(new), str(previous), str(product), *flags(rules))
         return Step(name, command, product, (new, previous))

@@ -68,7 +68,7 @@ def _row(pipeline: Pipeline, each: Round) -> dict:
 
 
 def _labels(step: Step | None) -> dict | None:
-    """How many labels a round trains on, and of which generations (see ``merge.py``)."""
+    """How many labels a round trains on, and of which generations (see ``merging.py``)."""
     path = Path() if step is None else step.product
     if not path.is_file():
         return None

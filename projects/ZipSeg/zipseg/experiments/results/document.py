@@ -36,7 +36,7 @@ def to_markdown(
 
     Args:
         tables: table -> name -> row as ``RowStore`` keeps it; rows that are not there are named.
-        facts: of the boundary probe, as ``probing.run.plan_facts`` has them.
+        facts: of the boundary probe, as ``boundaries.run.plan_facts`` has them.
         intervals: run -> task -> metric -> interval of its difference from the first row.
     """
     dataset = plan.evaluations.dataset

@@ -132,7 +132,7 @@ def boundaries(plan: Boundaries, facts: dict) -> Iterator[tuple[Wanted, Any]]:
     """The wanted rows of boundary sources, each with the source itself.
 
     Args:
-        facts: as ``probing.run.plan_facts`` has them.
+        facts: as ``boundaries.run.plan_facts`` has them.
     """
     checksums = {name: annotations_checksum(name) for name in (plan.dataset, plan.tune)}
     for name in plan.sources:
