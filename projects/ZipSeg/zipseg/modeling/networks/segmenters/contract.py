@@ -1,0 +1,192 @@
+"""What every segmenter does: encode an image once, then decode boxes and points to masks."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from fvcore.common.registry import Registry
+from open_clip.factory import load_state_dict
+from torch import Tensor, nn
+
+from ....errors import ConfigError
+from ....models.weights import _random, local_file
+from ....stages.types import Masks
+
+SEGMENTER_REGISTRY = Registry("SEGMENTER")
+SEGMENTER_REGISTRY.__doc__ = "Segmenters by ``MODEL.ZIP.SEGMENTER.NAME``."
+
+PIXELS_AT_ONCE = 2**26  # of enlarged logits, 256 MiB
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What the image encoder leaves of one image."""
+
+    features: tuple[Tensor, ...]  # float [1, C, h, w] each; the decoder's input first
+    input_size: tuple[int, int]  # (height, width) of the resized image, without padding
+    image_size: tuple[int, int]  # (height, width) of the image, pixels
+
+
+class Segmenter(nn.Module, ABC):
+    """Masks for boxes and points, with the arithmetic of the package's own predictor.
+
+    Under autocast the image encoder alone runs in reduced precision: prompts are coordinates, which
+    it would move by pixels.
+
+    Args:
+        model: the package's model, in evaluation mode.
+        prompt_batch: prompts decoded at once.
+    """
+
+    package: ClassVar[tuple[str, str]]  # the module that is imported, how to install it
+    types: ClassVar[tuple[str, ...]]  # the architectures there are
+    mask_threshold: ClassVar[float] = 0.0
+
+    def __init__(self, model: nn.Module, prompt_batch: int = 64) -> None:
+        super().__init__()
+        self.model = model
+        self.prompt_batch = prompt_batch
+
+    @classmethod
+    def load(cls, model_type: str, weights: str, key: str, prompt_batch: int = 64) -> "Segmenter":
+        """A segmenter of one of ``types`` in evaluation mode.
+
+        Args:
+            weights: a checkpoint file or URL in the package's own format, or "random".
+            key: the config node that all this came from, for error messages.
+
+        Raises:
+            ConfigError: the package is missing, the type is unknown, the weights cannot be had or
+                are of another type. A half-loaded model is never returned.
+        """
+        if model_type not in cls.types:
+            raise ConfigError(
+                f"{key}.TYPE", f"'{model_type}' is not one of: {', '.join(cls.types)}"
+            )
+        if weights == "random":
+            cls.imported(key)
+            return cls(_random(lambda: cls.build(model_type), key).eval(), prompt_batch)
+        path = local_file(weights, f"{key}.WEIGHTS", "'random'")
+        cls.imported(key)
+        model = cls.build(model_type)
+        try:
+            model.load_state_dict(cls.renamed(load_state_dict(path)), strict=True)
+        except Exception as error:  # a stranger's file leads loaders to raise anything
+            reason = " ".join((str(error).strip() or type(error).__name__).splitlines()[:2])
+            raise ConfigError(
+                f"{key}.WEIGHTS",
+                f"{path} does not hold the weights of {cls.__name__} {model_type} "
+                f"({reason[:300]}). To mend: set {key}.TYPE to the type of that file, or download "
+                "it again.",
+            ) from error
+        return cls(model.eval().requires_grad_(False), prompt_batch)
+
+    @classmethod
+    def imported(cls, key: str) -> ModuleType:
+        """The package's module; raises ConfigError where it is not installed."""
+        module, install = cls.package
+        try:
+            return import_module(module)
+        except ImportError as error:
+            raise ConfigError(
+                f"{key}.NAME", f"{cls.__name__} needs a package: {install} ({error})"
+            ) from error
+
+    @classmethod
+    @abstractmethod
+    def build(cls, model_type: str) -> nn.Module:
+        """An untrained model of one of ``types``."""
+
+    @classmethod
+    def renamed(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The parameters of a checkpoint by the names of ``build``'s model."""
+        return state
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @abstractmethod
+    def encode(self, images: Sequence[Tensor]) -> list[Encoded]:
+        """Runs the image encoder once over RGB images, uint8 [3, H, W] of any sizes."""
+
+    def decode(
+        self,
+        encoded: Encoded,
+        boxes: Tensor | None = None,
+        points: Tensor | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> Masks:
+        """The candidate with the highest predicted IoU for each of N prompts.
+
+        Args:
+            boxes: float [N, 4], XYXY in pixels of the image; None prompts with points alone.
+            points: float [N, 2], XY of a point inside each object; None prompts with boxes alone.
+            size: (height, width) of the masks, by default the image's.
+
+        Raises:
+            ValueError: neither boxes nor points, or not as many of the one as of the other.
+        """
+        given = [prompt for prompt in (boxes, points) if prompt is not None]
+        if not given or len({len(prompt) for prompt in given}) > 1:
+            raise ValueError("decode needs boxes, points, or as many of both")
+        size = tuple(size or encoded.image_size)
+        mask = torch.empty((len(given[0]), *size), dtype=torch.bool, device=self.device)
+        iou = torch.empty(len(mask), device=self.device)
+        for start in range(0, len(mask), self.prompt_batch):
+            chunk = slice(start, start + self.prompt_batch)
+            with torch.autocast(mask.device.type, enabled=False):
+                logits, quality = self.candidates(
+                    encoded, *(None if each is None else each[chunk] for each in (boxes, points))
+                )
+                iou[chunk], best = quality.max(dim=1)
+                logits = logits[torch.arange(len(best), device=best.device), best][:, None]
+                self._enlarge(logits, encoded, mask[chunk])
+        return Masks(mask, iou.clamp(0, 1))
+
+    @abstractmethod
+    def candidates(
+        self, encoded: Encoded, boxes: Tensor | None, points: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The decoder's logits float32 [n, M, h, w] and predicted IoU [n, M] of n prompts, as
+        for ``decode``."""
+
+    @abstractmethod
+    def enlarge(self, logits: Tensor, encoded: Encoded, size: tuple[int, int]) -> Tensor:
+        """Logits [n, 1, h, w] of the decoder at a size, [n, 1, H, W], bilinearly."""
+
+    @abstractmethod
+    def mask_generator(self, **settings: Any) -> Callable[[np.ndarray], list[dict[str, Any]]]:
+        """The package's automatic mask generator: RGB uint8 [H, W, 3] to records with
+        ``segmentation`` bool [H, W] and ``predicted_iou``.
+
+        Args:
+            settings: ``points_per_side``, ``points_per_batch``, ``pred_iou_thresh`` and
+                ``stability_score_thresh``.
+        """
+
+    def _enlarge(self, logits: Tensor, encoded: Encoded, out: Tensor) -> None:
+        """Fills ``out`` [n, H, W] with the masks, a few at a time where they are large."""
+        size = tuple(out.shape[-2:])
+        at_once = max(1, PIXELS_AT_ONCE // (size[0] * size[1]))
+        for few, masks in zip(logits.split(at_once), out.split(at_once), strict=True):
+            torch.gt(self.enlarge(few, encoded, size)[:, 0], self.mask_threshold, out=masks)
+
+
+def build_segmenter(
+    name: str, model_type: str, weights: str, key: str, prompt_batch: int = 64
+) -> Segmenter:
+    """A registered segmenter with its weights; arguments and errors as ``Segmenter.load``.
+
+    Raises:
+        ConfigError: there is no segmenter of that name, and as ``Segmenter.load``.
+    """
+    if name not in SEGMENTER_REGISTRY:
+        known = ", ".join(sorted(name for name, _ in SEGMENTER_REGISTRY))
+        raise ConfigError(f"{key}.NAME", f"'{name}' is not one of: {known}")
+    return SEGMENTER_REGISTRY.get(name).load(model_type, weights, key, prompt_batch)

@@ -1,0 +1,133 @@
+"""Every segmenter against its package's own predictor: same boxes, same masks."""
+
+import numpy as np
+import pytest
+import torch
+
+from zipseg.errors import ConfigError
+from zipseg.modeling.networks.segmenters import SEGMENTER_REGISTRY, build_segmenter, contract
+
+BOXES = torch.tensor([[5.0, 4, 40, 30], [10, 10, 70, 55], [0, 0, 79, 59], [60, 3, 75, 20]])
+POINTS = (BOXES[:, :2] + BOXES[:, 2:]) / 2
+KEY = "MODEL.ZIP.SEGMENTER"
+
+
+def sam2_sizes(predictor):
+    """SAM 2's predictor has the grids of 1024 pixels written into it."""
+    if hasattr(predictor, "_bb_feat_sizes"):
+        predictor._bb_feat_sizes = [(predictor.model.image_size // s,) * 2 for s in (4, 8, 16)]
+    return predictor
+
+
+@pytest.fixture
+def image(picture) -> torch.Tensor:
+    return torch.as_tensor(picture).permute(2, 0, 1)
+
+
+@pytest.mark.parametrize(("boxes", "points"), [(True, False), (False, True), (True, True)])
+def test_masks_are_those_of_the_predictor(member, image, picture, boxes, points):
+    segmenter = member.segmenter(member.model, prompt_batch=3)
+    (encoded,) = segmenter.encode([image])
+    masks = segmenter.decode(encoded, BOXES if boxes else None, POINTS if points else None)
+    assert masks.mask.shape == (4, 60, 80)
+    predictor = sam2_sizes(member.predictor(member.model))
+    predictor.set_image(picture)
+    for i in range(4):
+        found, iou, _ = predictor.predict(
+            box=BOXES[i].numpy() if boxes else None,
+            point_coords=POINTS[i : i + 1].numpy() if points else None,
+            point_labels=np.ones(1) if points else None,
+        )
+        best = iou.argmax()
+        assert (masks.mask[i].numpy() == (found[best] > 0)).mean() > 0.999
+        assert masks.iou[i] == pytest.approx(min(max(float(iou[best]), 0), 1), abs=1e-5)
+
+
+def test_prompts_matter_and_images_in_a_batch_do_not(member, image):
+    segmenter = member.segmenter(member.model)
+    other = image.flip(2)[:, :50]
+    first, second = segmenter.encode([image, other])
+    alone = segmenter.encode([other])[0]
+    for one, two in zip(second.features, alone.features, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4)
+    assert second.image_size == (50, 80)
+    logits, _ = segmenter.candidates(first, BOXES, None)
+    assert (logits[0] - logits[1]).abs().max() > 1e-3
+    moved, _ = segmenter.candidates(first, BOXES, POINTS)
+    assert (logits - moved).abs().max() > 1e-4
+
+
+def test_masks_of_another_size_are_enlarged_a_few_at_a_time(member, image, monkeypatch):
+    segmenter = member.segmenter(member.model)
+    (encoded,) = segmenter.encode([image])
+    at_once = segmenter.decode(encoded, BOXES, size=(300, 400))
+    sizes, enlarge = [], segmenter.enlarge
+    monkeypatch.setattr(
+        segmenter, "enlarge", lambda x, *rest: sizes.append(len(x)) or enlarge(x, *rest)
+    )
+    monkeypatch.setattr(contract, "PIXELS_AT_ONCE", 3 * 300 * 400)
+    in_parts = segmenter.decode(encoded, BOXES, size=(300, 400))
+    assert sizes == [3, 1]
+    assert torch.equal(at_once.mask, in_parts.mask)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 2)])
+def test_nothing_is_too_thin(member, size):
+    segmenter = member.segmenter(member.model)
+    (encoded,) = segmenter.encode([torch.full((3, *size), 90, dtype=torch.uint8)])
+    whole = torch.tensor([[0.0, 0, size[1], size[0]]])
+    masks = segmenter.decode(encoded, whole, whole[:, 2:] / 2)
+    assert masks.mask.shape == (1, *size)
+    assert masks.iou.isfinite().all()
+
+
+def test_autocast_leaves_prompts_and_decoder_in_full_precision(member, image):
+    segmenter = member.segmenter(member.model)
+    with torch.autocast("cpu"):
+        (encoded,) = segmenter.encode([image])
+        reduced = segmenter.decode(encoded, BOXES, POINTS)
+    full = segmenter.decode(encoded, BOXES, POINTS)
+    assert not torch.equal(encoded.features[0], segmenter.encode([image])[0].features[0])
+    assert torch.equal(reduced.mask, full.mask)
+    assert torch.equal(reduced.iou, full.iou)
+
+
+def test_no_images_no_prompts_and_prompts_that_do_not_fit(member, image):
+    segmenter = member.segmenter(member.model)
+    assert segmenter.encode([]) == []
+    (encoded,) = segmenter.encode([image])
+    none = segmenter.decode(encoded, BOXES[:0])
+    assert none.mask.shape == (0, 60, 80)
+    for prompts in ((None, None), (BOXES, POINTS[:2])):
+        with pytest.raises(ValueError, match="as many of both"):
+            segmenter.decode(encoded, *prompts)
+
+
+def test_the_packages_generator_segments_everything(member, picture):
+    segmenter = member.segmenter(member.model)
+    generate = segmenter.mask_generator(
+        points_per_side=3, points_per_batch=5, pred_iou_thresh=-9.0, stability_score_thresh=-9.0
+    )
+    sam2_sizes(generate.__self__.predictor)
+    found = generate(picture)
+    assert found
+    for each in found:
+        assert each["segmentation"].shape == (60, 80)
+        assert "predicted_iou" in each
+
+
+@pytest.mark.parametrize("name", [name for name, _ in SEGMENTER_REGISTRY])
+def test_unknown_types_and_missing_packages_are_named(name, monkeypatch):
+    kind = SEGMENTER_REGISTRY.get(name)
+    with pytest.raises(
+        ConfigError, match=rf"SEGMENTER\.TYPE: 'vit_q' is not one of: {kind.types[0][:5]}"
+    ):
+        build_segmenter(name, "vit_q", "random", KEY)
+    monkeypatch.setattr(kind, "package", ("no_such_module", "pip install this"))
+    with pytest.raises(ConfigError, match=rf"SEGMENTER\.NAME: {name} needs .*pip install this"):
+        build_segmenter(name, kind.types[0], "random", KEY)
+
+
+def test_unknown_names_list_those_there_are():
+    with pytest.raises(ConfigError, match=r"NAME: 'SAM9' is not one of: HQSAM, MobileSAM, SAM2, S"):
+        build_segmenter("SAM9", "vit_b", "random", KEY)
