@@ -1,0 +1,87 @@
+"""Large maps through a convolutional tower in strips, with exactly the features of the whole.
+
+A strip takes along as many rows beyond its own as the layers read (its halo), and gives up what
+these rows become. The parts of a tower down to stride 8 run as one, so that their large maps never
+exist at full size; from there on each block goes over the whole map before the next, which repeats
+two rows a strip and no more.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from .pyramid import Step
+
+FINE = 8  # pixels a cell; above this stride no map is ever whole
+
+
+def run_in_strips(steps: Sequence[Step], images: Tensor, pixels: int) -> Tensor:
+    """What the steps make of images [B, 3, H, W], equal to running them one after the other.
+
+    Args:
+        pixels: of the images that a strip covers, about; memory grows with it.
+    """
+    stride, x = 1, images
+    for group in _groups(steps):
+        if any(step.halo is None for step in group):
+            x = _run(group, x)
+        else:
+            # Twice the channels at twice the stride.
+            x = _group_in_strips(group, x, max(1, pixels // (stride * x.shape[-1])))
+        stride *= math.prod(step.stride for step in group)
+    return x
+
+
+def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    group, stride = [], 1
+    for step in steps:
+        group.append(step)
+        stride *= step.stride
+        if stride >= FINE or step.halo is None:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _run(group: Sequence[Step], x: Tensor) -> Tensor:
+    for step in group:
+        x = step.module(x)
+    return x
+
+
+def _group_in_strips(group: Sequence[Step], x: Tensor, rows: int) -> Tensor:
+    stride, halo = 1, 0
+    for step in reversed(group):
+        halo = halo * step.stride + step.halo
+        stride *= step.stride
+    halo = _multiple(halo, stride)
+    rows = _multiple(rows, stride)
+    height = x.shape[-2]
+    # A rest of less than a cell belongs to the strip before it.
+    starts = range(0, max(1, height - stride + 1), rows)
+    if len(starts) == 1:
+        return _run(group, x)
+    whole = None
+    for start in starts:
+        last = start == starts[-1]
+        first_row = max(0, start - halo)
+        end_row = height if last else min(height, start + rows + halo)
+        part = _run(group, x[:, :, first_row:end_row])
+        skipped = (start - first_row) // stride
+        part = part[:, :, skipped:] if last else part[:, :, skipped : skipped + rows // stride]
+        if whole is None:
+            batch, channels, _, width = part.shape
+            most = -(-height // stride)
+            whole = part.new_empty((batch, channels, most, width))
+            if part.is_contiguous(memory_format=torch.channels_last):
+                whole = whole.to(memory_format=torch.channels_last)
+        filled = start // stride + part.shape[-2]
+        whole[:, :, start // stride : filled] = part
+    return whole[:, :, :filled]
+
+
+def _multiple(number: int, of: int) -> int:
+    return -(-number // of) * of
