@@ -20,7 +20,7 @@ setup: $(STAMP)
 $(STAMP):
 	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): torch and the other requirements, a few minutes the first time"
-	@$(RUN) -m pip install -qq --no-compile --editable '.[dev,train,cluster]'
+	@$(RUN) -m pip install -qq --no-compile --editable '.[dev,train,cluster,segmenters]'
 	@$(RUN) tools/install_detectron2.py --from "$(DETECTRON2)"
 	@$(RUN) -c 'import cv2, faster_coco_eval, lvis, open_clip, segment_anything, torchvision, zipseg'
 	@rm -f $(VENV)/.zipseg-*

@@ -40,14 +40,22 @@ setup(
         "scikit-image>=0.20",
         "scipy>=1.10",
         "segment-anything>=1.0",
+        "timm>=0.9",
         "tqdm>=4.64",
     ],
     extras_require={
-        "train": ["centernet2==1.0.post20221121", "timm>=0.9"],
+        "train": ["centernet2==1.0.post20221121"],
         "cluster": ["submitit>=1.5"],
+        # SAM 2.1 and HQ-SAM. rf-sam-2 asks for a later iopath than official detectron2 allows,
+        # whose bound tools/install_detectron2.py lifts.
+        "segmenters": ["rf-sam-2>=1.0.3", "segment-anything-hq>=0.3"],
         "dev": [
             "hypothesis>=6.80",
             "import-linter>=2.1",
+            # MobileSAM's own code, and what reads and runs ONNX files: to compare with.
+            "mobilesam-lite>=0.1.2",
+            "onnx>=1.16",
+            "onnxruntime>=1.18",
             "psutil>=5.9",
             "pytest>=8.0",
             "pytest-xdist>=3.5",

@@ -3,7 +3,8 @@
 Usage: ``python tools/install_detectron2.py [--from REQUIREMENT] [--cache DIR]``
 
 An importable detectron2 is left alone. With ``--from`` (a folder or a pip requirement, such as the
-official repository's address) that one is built and installed. Otherwise the Python part of
+official repository's address) that one is built and installed; its wheel's upper bound on iopath is
+lifted, which SAM 2 asks a later one of than detectron2 allows. Otherwise the Python part of
 detectron2 0.6 is taken from a source archive on the package index, pinned by its SHA-256, fitted
 to today's Python packages by the rules below, and installed as ``detectron2 0.6+python``. Without
 the compiled extension there are no rotated boxes and no deformable convolutions, and COCOEvaluator
@@ -12,6 +13,7 @@ uses pycocotools. The wheel is kept in the cache, so a set-up cut short goes on 
 
 import argparse
 import ast
+import base64
 import hashlib
 import os
 import re
@@ -19,6 +21,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -188,6 +191,31 @@ def cached_wheel(cache: Path) -> Path:
     return wheel
 
 
+def built_wheel(source: str, folder: Path) -> Path:
+    """A detectron2 of the user's, as a wheel that gets along with later releases of iopath: what
+    detectron2 uses of it is still there."""
+    options = ("-qq", "--no-deps", "--no-build-isolation")
+    pip("wheel", *options, f"--wheel-dir={folder}", source)
+    (built,) = folder.glob("*.whl")
+    relaxed = folder / "relaxed" / built.name
+    relaxed.parent.mkdir()
+    with zipfile.ZipFile(built) as old:
+        files = {info: old.read(info) for info in old.infolist()}
+    (metadata,) = (info for info in files if info.filename.endswith(".dist-info/METADATA"))
+    (record,) = (info for info in files if info.filename.endswith(".dist-info/RECORD"))
+    text = files[metadata].decode()
+    text = re.sub(r"(?m)^(Requires-Dist: iopath)\b[^;\n]*", r"\1>=0.1.7", text)
+    files[metadata] = text.encode()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(files[metadata]).digest()).decode()
+    line = f"{metadata.filename},sha256={digest.rstrip('=')},{len(files[metadata])}"
+    known = re.compile(rf"(?m)^{re.escape(metadata.filename)},.*$")
+    files[record] = known.sub(line, files[record].decode()).encode()
+    with zipfile.ZipFile(relaxed, "w", zipfile.ZIP_DEFLATED) as new:
+        for info, content in files.items():
+            new.writestr(info, content)
+    return relaxed
+
+
 def may_replace() -> bool:
     """Whether a detectron2 that does not import is absent, half installed, or from this recipe."""
     try:
@@ -206,7 +234,10 @@ def main(arguments: list[str] | None = None) -> None:
     if options.source:
         # The official model zoo still imports pkg_resources.
         pip("install", "-qq", "setuptools<82", "wheel")
-        pip("install", "-qq", "--no-build-isolation", "--upgrade", options.source)
+        with tempfile.TemporaryDirectory() as name:
+            wheel = str(built_wheel(options.source, Path(name)))
+            pip("install", "-qq", "--force-reinstall", "--no-deps", wheel)
+            pip("install", "-qq", wheel)  # and what it requires
     elif (found := probe()).returncode == 0:
         print(f"detectron2 is there: {found.stdout.strip()}")
         return

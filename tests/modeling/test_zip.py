@@ -59,12 +59,12 @@ def test_networks_run_once_an_image(model, picture):
     calls = []
     handles = [
         module.register_forward_hook(lambda m, *_: calls.append(type(m).__name__))
-        for module in (model.semantic, model.boundary, model.segmenter.sam.image_encoder)
+        for module in (model.semantic, model.boundary, model.segmenter.model.image_encoder)
     ]
     model([entry(picture)])
     for handle in handles:
         handle.remove()
-    assert sorted(calls) == ["ClipBoundary", "ClipSurgery", "ImageEncoderViT"]
+    assert sorted(calls) == ["ClipBoundary", "ClipDense", "ImageEncoderViT"]
 
 
 def test_channel_order_follows_the_config(model, picture):
@@ -110,9 +110,10 @@ def test_training_mode_says_that_zip_is_training_free(model, picture):
         ("MODEL.ZIP.NAMING.INPUT_SIZE", 64, "MODEL.ZIP.NAMING.SCORE", "sigmoid"),
         ("MODEL.ZIP.NAMING.WINDOWS", [0.75, 0.5]),
         ("MODEL.ZIP.ACTIVATION.REDUNDANCY", "mean_name", "MODEL.ZIP.ACTIVATION.NORM", "channels"),
+        ("MODEL.ZIP.SEMANTIC.PATH", "naclip", "MODEL.ZIP.BOUNDARY.STRIP_PIXELS", 4096),
         ("MODEL.ZIP.CLUSTERING.CENTRES", "semantic"),
         ("MODEL.ZIP.DISCOVERY.METHOD", "watershed"),
-        ("MODEL.ZIP.SAM.USE_POINTS", True, "MODEL.ZIP.BOUNDARY.LAYER", "layer2"),
+        ("MODEL.ZIP.SEGMENTER.USE_POINTS", True, "MODEL.ZIP.BOUNDARY.LAYER", "layer2"),
         ("MODEL.ZIP.SELECTION.BOUNDARY_RULE", "inscribed_radius", "MODEL.ZIP.REGROUPING.GROW", 1),
     ],
 )

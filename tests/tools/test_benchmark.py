@@ -9,6 +9,7 @@ from detectron2.modeling import build_model
 from tools.experiments import benchmark
 
 from zipseg.engine.setup import load_config
+from zipseg.experiments.benchmarks import boundary, presets
 from zipseg.experiments.benchmarks.forward import benchmark_picture, forward_benchmark
 from zipseg.experiments.benchmarks.surgery import plain_similarity
 from zipseg.experiments.benchmarks.vocabulary import vocabulary_benchmark
@@ -20,10 +21,23 @@ def test_the_stages_add_up_to_the_forward_pass():
     model = build_model(load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", ["a", "b"]])).eval()
     stages = model.stages
     report = forward_benchmark(model, benchmark_picture(), repeats=2)
-    assert {"semantic CLIP", "SAM encoder", "discover", "activate"} <= set(report["seconds"])
+    assert {"semantic CLIP", "segmenter encoder", "discover", "activate"} <= set(report["seconds"])
     assert 0.5 * report["total_s"] < sum(report["seconds"].values()) <= report["total_s"]
     assert 0 < report["non_network_fraction"] < 1
     assert model.stages is stages
+
+
+def test_configs_are_compared_in_processes_of_their_own(capsys):
+    (report,) = presets.presets_benchmark([TINY], "cpu").values()
+    assert report["peak_gib"] > 0.1
+    table = presets.to_markdown({"tiny": report})
+    assert f"{report['total_s']:.2f} | {report['peak_gib']:.2f} |" in table.splitlines()[2]
+
+
+def test_the_boundary_network_is_measured_whole_and_in_strips():
+    report = boundary.boundary_benchmark("RN50", "layer1", 384, 2048)
+    assert report["largest_difference"] < 1e-4
+    assert report["weights_gib"] < report["strips_gib"] <= report["whole_gib"]
 
 
 def test_json_has_the_ratios(tmp_path, monkeypatch):

@@ -1,7 +1,9 @@
 """The recipe for detectron2, on small made-up sources; nothing here uses the network."""
 
 import ast
+import base64
 import email
+import hashlib
 import io
 import subprocess
 import tarfile
@@ -223,5 +225,33 @@ def test_broken_detectron2_of_the_users_is_reported_not_replaced(monkeypatch, pi
 def test_named_source_is_installed_even_when_one_is_there(monkeypatch, pip_calls):
     answer_probe(monkeypatch, 0)
     monkeypatch.setattr(recipe, "version", lambda name: "0.6")
-    recipe.main(["--from", "/some/detectron2"])
-    assert pip_calls[-1][-1] == "/some/detectron2"
+    monkeypatch.setattr(recipe, "built_wheel", lambda source, folder: folder / source)
+    recipe.main(["--from", "official.whl"])
+    _, again, requirements = pip_calls
+    assert "--force-reinstall" in again
+    assert again[-1] == requirements[-1]
+    assert requirements[-1].endswith("official.whl")
+
+
+def test_a_source_of_the_users_gets_along_with_later_iopaths(tmp_path):
+    source = tmp_path / "source"
+    (source / "detectron2").mkdir(parents=True)
+    (source / "detectron2" / "__init__.py").write_text("DOTS = 3\n")
+    (source / "setup.py").write_text(
+        "from setuptools import setup\n"
+        "setup(name='detectron2', version='0.7', packages=['detectron2'],\n"
+        "      install_requires=['iopath>=0.1.7,<0.1.10', 'yacs>=0.1.8'])\n"
+    )
+    (tmp_path / "wheels").mkdir()
+    wheel = recipe.built_wheel(str(source), tmp_path / "wheels")
+    with zipfile.ZipFile(wheel) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    metadata = email.message_from_bytes(content["detectron2-0.7.dist-info/METADATA"])
+    assert metadata.get_all("Requires-Dist") == ["iopath>=0.1.7", "yacs>=0.1.8"]
+    for line in content["detectron2-0.7.dist-info/RECORD"].decode().splitlines():
+        name, digest, size = line.rsplit(",", 2)
+        if digest:
+            found = base64.urlsafe_b64encode(hashlib.sha256(content[name]).digest()).decode()
+            assert digest == f"sha256={found.rstrip('=')}"
+            assert int(size) == len(content[name])
+    assert "detectron2/__init__.py" in content

@@ -60,7 +60,7 @@ def test_a_folder_and_a_file_of_names(folder, tmp_path, capsys):
         ),
         (
             ["{folder}", "--names", "cat"],
-            r"MODEL.ZIP.SAM.WEIGHTS: 'sam_vit_b_01ec64.pth' is neither",
+            r"MODEL.ZIP.SEGMENTER.WEIGHTS: 'sam_vit_b_01ec64.pth' is neither",
         ),
         (
             ["{folder}/broken.jpg", "none.jpg", "--names", "cat", "--config-file", TINY],

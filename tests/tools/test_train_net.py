@@ -118,10 +118,12 @@ def test_the_command_explains_mistakes_without_a_traceback(tmp_path):
         "--config-file",
         str(ROOT / "configs" / "COCO" / "zip_RN50_ViT-B-16_SAM-ViT-B.yaml"),
     ]
-    command += ["MODEL.ZIP.SAM.WEIGHTS", "/none.pt", "OUTPUT_DIR", str(tmp_path)]
+    command += ["MODEL.ZIP.SEGMENTER.WEIGHTS", "/none.pt", "OUTPUT_DIR", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
-    assert "error: MODEL.ZIP.SAM.WEIGHTS: '/none.pt' is neither an existing file" in done.stderr
+    assert (
+        "error: MODEL.ZIP.SEGMENTER.WEIGHTS: '/none.pt' is neither an existing file" in done.stderr
+    )
     assert "Traceback" not in done.stderr
 
 

@@ -3,7 +3,7 @@
 
 tools/experiments/benchmark.py --json output/benchmark.json
 tools/experiments/benchmark.py --only discovery surgery
-
+tools/experiments/benchmark.py --only presets --device cpu
 """
 
 import argparse
@@ -15,6 +15,7 @@ import torch
 from detectron2.modeling import build_model
 
 from zipseg.engine.setup import load_config
+from zipseg.experiments.benchmarks.boundary import boundary_benchmark
 from zipseg.experiments.benchmarks.discovery import discovery_benchmark
 from zipseg.experiments.benchmarks.evaluation import evaluation_benchmark
 from zipseg.experiments.benchmarks.forward import benchmark_picture, forward_benchmark
@@ -23,6 +24,7 @@ from zipseg.experiments.benchmarks.labeling import (
     overhead_benchmark,
     ranks_benchmark,
 )
+from zipseg.experiments.benchmarks.presets import presets_benchmark, to_markdown, untrained
 from zipseg.experiments.benchmarks.surgery import surgery_benchmark
 from zipseg.experiments.benchmarks.training import training_benchmark
 from zipseg.experiments.benchmarks.vocabulary import vocabulary_benchmark
@@ -34,17 +36,29 @@ PAPER = ROOT / "configs" / "COCO" / "zip_RN50x64_ViT-B-16_SAM-ViT-H.yaml"
 EMBEDDED = str(ROOT / "configs" / "ZipWorld" / "zip_embedded.yaml")
 TINY = str(ROOT / "configs" / "Test" / "zip_tiny_random.yaml")
 DETECTOR = str(ROOT / "configs" / "SelfTraining" / "zipworld_mask_rcnn.yaml")
-UNTRAINED = ("SEMANTIC", "BOUNDARY", "SAM")
+# From the fastest to the paper's.
+PRESETS = [
+    ROOT / "configs" / "COCO" / f"zip_{name}.yaml"
+    for name in (
+        "fast_RN50_ViT-B-16_MobileSAM",
+        "RN50_ViT-B-16_SAM-ViT-B",
+        "RN50x64_ViT-B-16_SAM-ViT-H",
+    )
+]
 
 
 def forward(args: argparse.Namespace) -> dict:
-    cfg = load_config(args.config_file, args.opts)
     if args.config_file == str(PAPER):
-        for network in UNTRAINED:  # speed does not depend on the weights
-            cfg.MODEL.ZIP[network].WEIGHTS = "random"
-        cfg.MODEL.DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-        cfg.MODEL.ZIP.CLASS_NAMES = [f"name {i}" for i in range(20)]
+        cfg = untrained(args.config_file, args.device, args.opts)
+    else:
+        cfg = load_config(args.config_file, [*args.opts, "MODEL.DEVICE", args.device])
     return forward_benchmark(build_model(cfg).eval(), benchmark_picture())
+
+
+def presets(args: argparse.Namespace) -> dict:
+    results = presets_benchmark(args.presets, args.device, args.opts)
+    print(to_markdown(results))
+    return results
 
 
 # What is measured -> the function, and the ratios that its result holds.
@@ -90,6 +104,11 @@ BENCHMARKS: dict[str, tuple[Callable[[argparse.Namespace], dict], dict[str, Call
             "training_step_parts_ratio": itemgetter("parts_on_over_plain"),
         },
     ),
+    "boundary": (
+        lambda _: boundary_benchmark(),
+        {"boundary_memory_ratio": lambda result: result["strips_gib"] / result["whole_gib"]},
+    ),
+    "presets": (presets, {}),
     "forward": (forward, {"non_network_fraction": itemgetter("non_network_fraction")}),
 }
 
@@ -106,6 +125,15 @@ def main() -> None:
         help="whose forward pass to time (default: the paper's)",
     )
     parser.add_argument("--opts", nargs="+", default=[], help="KEY VALUE pairs for that config")
+    parser.add_argument(
+        "--presets", nargs="+", type=Path, default=PRESETS, help="configs that 'presets' compares"
+    )
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cuda" if torch.cuda.is_available() else "cpu",
+        help="that 'forward' and 'presets' run on (default: the GPU where there is one)",
+    )
     args = parser.parse_args()
     report: dict = {"ratios": {}, "threads": torch.get_num_threads()}
     for name in args.only:

@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
 
-from zipseg.commands import run_or_explain
-from zipseg.errors import ZipSegError
-from zipseg.files import write_atomically
+from zipseg.utils.errors import ZipSegError, run_or_explain
+from zipseg.utils.files import write_atomically
 
 SHA256 = {
     "encoder.onnx": "18348d144bd357285285dbd75dacd8c44a2789ea63c5edbc908e681516e95246",

@@ -36,7 +36,7 @@ def add_zip_config(cfg: CN) -> None:
 
 
 def _add_networks(zip_: CN) -> None:
-    # The CLIP with a ViT tower: image-level naming and CLIP Surgery.
+    # The CLIP with a ViT tower: image-level naming and dense tokens.
     zip_.SEMANTIC = CN()
     # Any open_clip architecture with a ViT tower. Weights in OpenAI's format need the
     # "-quickgelu" names unless WEIGHTS is the tag "openai".
@@ -46,28 +46,43 @@ def _add_networks(zip_: CN) -> None:
     zip_.SEMANTIC.WEIGHTS = "openai"
     # The image is squeezed to this square (pixels, bicubic).
     zip_.SEMANTIC.INPUT_SIZE = 512
-    # How many of the last blocks run CLIP Surgery's second path.
+    # What becomes of the patch tokens in the last blocks, so that they say where a name is:
+    # "surgery" (the paper: CLIP Surgery), or of the last block alone "maskclip", "sclip",
+    # "clearclip" or "naclip", which were made for ACTIVATION.NORM "channels".
+    zip_.SEMANTIC.PATH = "surgery"
+    # How many of the last blocks CLIP Surgery's path goes through.
     zip_.SEMANTIC.SURGERY_BLOCKS = 6
 
-    # The CLIP with a ResNet tower: the boundary prior.
+    # The CLIP whose image tower gives the boundary prior: a ResNet, a ConvNeXt or a ViT.
     zip_.BOUNDARY = CN()
     zip_.BOUNDARY.ARCH = "RN50x64"
     zip_.BOUNDARY.WEIGHTS = "openai"  # as SEMANTIC.WEIGHTS
-    # "stem", "layer1" .. "layer4"; layer3 is the paper's conv4_x, stride 16.
+    # Of ResNets "stem", "layer1" .. "layer4" (layer3 is the paper's conv4_x, stride 16), of
+    # ConvNeXts "stage1" .. "stage4", of ViTs "block1" ..; or "stride16" for the last layer of that
+    # stride. A wrong one lists those there are.
     zip_.BOUNDARY.LAYER = "layer3"
     # The short side is resized to this many pixels (bicubic), the long side never beyond MAX_SIZE.
     zip_.BOUNDARY.INPUT_SIZE = 2048
     zip_.BOUNDARY.MAX_SIZE = 8192
+    # Inputs of more than four times so many pixels run in strips of so many: the same features in
+    # less memory. 0: never.
+    zip_.BOUNDARY.STRIP_PIXELS = 524288
 
-    zip_.SAM = CN()
-    # A type of segment_anything's sam_model_registry, or "zipworld", the small one of this package.
-    zip_.SAM.TYPE = "vit_h"
-    # A local checkpoint file or a URL, "embedded", or "random".
-    zip_.SAM.WEIGHTS = "sam_vit_h_4b8939.pth"
+    # Masks for boxes and points.
+    zip_.SEGMENTER = CN()
+    # "SegmentAnything", "MobileSAM", "SAM2" or "HQSAM"; the last two need
+    # pip install 'zipseg[segmenters]'.
+    zip_.SEGMENTER.NAME = "SegmentAnything"
+    # SegmentAnything: "vit_b", "vit_l", "vit_h", or "zipworld", the small one of this package;
+    # MobileSAM: "vit_t"; SAM2: "sam2.1_hiera_t", "_s", "_b+", "_l"; HQSAM: "vit_b", "vit_l",
+    # "vit_h", "vit_tiny".
+    zip_.SEGMENTER.TYPE = "vit_h"
+    # A local checkpoint file or a URL, in the format of its authors; "embedded" or "random".
+    zip_.SEGMENTER.WEIGHTS = "sam_vit_h_4b8939.pth"
     # How many prompts are decoded at once.
-    zip_.SAM.PROMPT_BATCH = 64
+    zip_.SEGMENTER.PROMPT_BATCH = 64
     # Prompt with a point deep inside each object besides its box.
-    zip_.SAM.USE_POINTS = False
+    zip_.SEGMENTER.USE_POINTS = False
 
     zip_.TEXT = CN()
     # Prompt templates with one "{}" each. Empty: the 85 of CLIP Surgery.
@@ -84,7 +99,7 @@ def _add_stages(zip_: CN) -> None:
     zip_.NAMING.SCORE = "softmax"
     # Which CLIP names the image: "semantic" or "boundary", the one of that section.
     zip_.NAMING.NETWORK = "semantic"
-    # Pixels of a pass of its own for naming. 0: "semantic" uses the class token of the Surgery
+    # Pixels of a pass of its own for naming. 0: "semantic" uses the class token of its dense
     # pass, "boundary" the size that its tower was made for.
     zip_.NAMING.INPUT_SIZE = 0
     # Sides of windows that this pass looks at besides the whole image, as shares of the image's;

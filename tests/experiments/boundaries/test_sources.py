@@ -1,9 +1,11 @@
 import pytest
 import torch
 
+from zipseg.experiments.boundaries import sources
 from zipseg.experiments.boundaries.sources import Networks, build_source, lab
 from zipseg.modeling.networks.clip_boundary import ClipBoundary
 from zipseg.modeling.networks.preprocess import normalise
+from zipseg.modeling.networks.segmenters import SegmentAnything
 from zipseg.modeling.networks.weights import load_clip
 from zipseg.utils.errors import ConfigError, ZipSegError
 
@@ -43,7 +45,7 @@ def test_a_layer_is_what_zip_uses():
 
 
 def test_sam_without_its_padding(tiny_sam, monkeypatch):
-    monkeypatch.setattr("zipseg.experiments.boundaries.sources.load_sam", lambda *_: tiny_sam)
+    monkeypatch.setattr(sources, "build_segmenter", lambda *_: SegmentAnything(tiny_sam))
     image = torch.randint(0, 256, (3, 32, 64), dtype=torch.uint8)
     with torch.no_grad():
         features = build_source("sam", RANDOM).extract(image, (4, 8))

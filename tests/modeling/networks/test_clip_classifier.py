@@ -2,13 +2,13 @@ import pytest
 import torch
 
 from zipseg.modeling.networks.clip_classifier import ClipNaming, encode_image, input_size
-from zipseg.modeling.networks.clip_surgery import ClipSurgery
+from zipseg.modeling.networks.clip_dense import ClipDense
 from zipseg.modeling.networks.preprocess import normalise
 
 
 def test_images_of_another_size_get_interpolated_positions(vit_clip):
     images = torch.randn(2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
-    expected = ClipSurgery(vit_clip.visual, 1)(images).image
+    expected = ClipDense(vit_clip.visual, surgery_blocks=1)(images).image
     found = encode_image(vit_clip.visual, images)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert input_size(vit_clip.visual) == 32

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from zipseg.errors import ConfigError
 from zipseg.modeling.networks.clip_dense import ClipDense
 from zipseg.modeling.networks.dense_paths import DENSE_PATH_REGISTRY
+from zipseg.utils.errors import ConfigError
 
 PATHS = sorted(name for name, _ in DENSE_PATH_REGISTRY)
 

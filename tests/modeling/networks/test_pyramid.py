@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from zipseg.errors import ConfigError
 from zipseg.modeling.networks.pyramid import find_layer
 from zipseg.modeling.networks.strips import run_in_strips
+from zipseg.utils.errors import ConfigError
 
 KEY = "MODEL.ZIP.BOUNDARY"
 

@@ -9,8 +9,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from zipseg.modeling.networks.weights import fingerprint, load_clip, load_sam
+from zipseg.modeling.networks.segmenters import build_segmenter
+from zipseg.modeling.networks.weights import fingerprint, load_clip
 from zipseg.utils.errors import ConfigError
+
+
+def load_sam(model_type, weights, key):
+    return build_segmenter("SegmentAnything", model_type, weights, key).model
+
 
 ARCH, KEY = "zipworld-vit", "MODEL.ZIP.SEMANTIC"
 
@@ -41,9 +47,10 @@ def test_weights_of_another_architecture_are_refused(clip, tmp_path):
     ):
         load_clip("zipworld-rn", str(path), KEY)
     with pytest.raises(
-        ConfigError, match=r"SAM\.WEIGHTS: .*does not hold the weights of SAM zipworld"
+        ConfigError,
+        match=r"SEGMENTER\.WEIGHTS: .*does not hold the weights of SegmentAnything zipworld",
     ):
-        load_sam("zipworld", str(path), "MODEL.ZIP.SAM")
+        load_sam("zipworld", str(path), "MODEL.ZIP.SEGMENTER")
 
 
 def test_missing_parameters_are_refused(clip, tmp_path):
@@ -72,14 +79,14 @@ def test_pickled_code_is_never_run(tmp_path):
     with pytest.raises(ConfigError, match=r"trap\.pt"):
         load_clip(ARCH, str(tmp_path / "trap.pt"), KEY)
     with pytest.raises(ConfigError, match=r"trap\.pt"):
-        load_sam("vit_b", str(tmp_path / "trap.pt"), "MODEL.ZIP.SAM")
+        load_sam("vit_b", str(tmp_path / "trap.pt"), "MODEL.ZIP.SEGMENTER")
     assert not (tmp_path / "sprung").exists()
 
 
 def test_sam_checkpoints_load(tmp_path):
-    sam = load_sam("zipworld", "random", "MODEL.ZIP.SAM")
+    sam = load_sam("zipworld", "random", "MODEL.ZIP.SEGMENTER")
     torch.save(sam.state_dict(), tmp_path / "sam.pth")
-    loaded = load_sam("zipworld", str(tmp_path / "sam.pth"), "MODEL.ZIP.SAM")
+    loaded = load_sam("zipworld", str(tmp_path / "sam.pth"), "MODEL.ZIP.SEGMENTER")
     assert fingerprint(loaded) == fingerprint(sam)
 
 
@@ -115,11 +122,11 @@ def served(tmp_path, monkeypatch):
 
 def test_urls_are_downloaded(served):
     folder, url = served
-    sam = load_sam("zipworld", "random", "MODEL.ZIP.SAM")
+    sam = load_sam("zipworld", "random", "MODEL.ZIP.SEGMENTER")
     torch.save(sam.state_dict(), folder / "sam.pth")
-    loaded = load_sam("zipworld", f"{url}/sam.pth", "MODEL.ZIP.SAM")
+    loaded = load_sam("zipworld", f"{url}/sam.pth", "MODEL.ZIP.SEGMENTER")
     assert fingerprint(loaded) == fingerprint(sam)
     with pytest.raises(
-        ConfigError, match=r"SAM\.WEIGHTS: '.*none\.pth' could not be fetched: .*404"
+        ConfigError, match=r"SEGMENTER\.WEIGHTS: '.*none\.pth' could not be fetched: .*404"
     ):
-        load_sam("zipworld", f"{url}/none.pth", "MODEL.ZIP.SAM")
+        load_sam("zipworld", f"{url}/none.pth", "MODEL.ZIP.SEGMENTER")

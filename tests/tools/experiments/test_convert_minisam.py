@@ -12,8 +12,8 @@ import pytest
 import torch
 from tools.experiments import convert_minisam
 
-from zipseg.errors import ZipSegError
 from zipseg.modeling.networks.segmenters import build_segmenter
+from zipseg.utils.errors import ZipSegError
 
 BOXES = torch.tensor([[60.0, 40, 420, 330], [300, 200, 620, 420], [10, 250, 200, 410]])
 

@@ -1,4 +1,4 @@
-"""From a config to the parts of Zip: the three networks, the text and the configured stages."""
+"""From a config to the parts of Zip: the networks, the text and the configured stages."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -14,10 +14,10 @@ from ..utils.errors import ConfigError
 from .networks.clip_boundary import ClipBoundary
 from .networks.clip_classifier import ClipNaming
 from .networks.clip_crops import ClipCrops
-from .networks.clip_surgery import ClipSurgery
+from .networks.clip_dense import ClipDense
 from .networks.clip_text import TextEncoder
-from .networks.segmenters import SamSegmenter
-from .networks.weights import load_clip, load_sam
+from .networks.segmenters import Segmenter, build_segmenter
+from .networks.weights import load_clip
 from .stages.activation import activate, name_similarity
 from .stages.classification import choose_present, score_names
 from .stages.discovery import DiscoverySettings, discover
@@ -30,7 +30,7 @@ _LEAST = {
     "SEMANTIC.INPUT_SIZE": 32,
     "BOUNDARY.INPUT_SIZE": 32,
     "BOUNDARY.MAX_SIZE": 32,
-    "SAM.PROMPT_BATCH": 1,
+    "SEGMENTER.PROMPT_BATCH": 1,
     "NAMING.MAX_NAMES": 1,
     "DISCOVERY.FINE": 1,
     "CLUSTERING.K": 1,
@@ -59,8 +59,8 @@ def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
     zip_ = cfg.MODEL.ZIP
     _check_least(zip_)
     names = class_names(cfg)
-    # SAM first: its path has to be set by hand, so mistakes show before anything is downloaded.
-    sam = load_sam(zip_.SAM.TYPE, zip_.SAM.WEIGHTS, "MODEL.ZIP.SAM")
+    # Its path has to be set by hand, so mistakes show before anything is downloaded.
+    segmenter = segmenter_of(cfg)
     semantic, tokenizer = load_clip(zip_.SEMANTIC.ARCH, zip_.SEMANTIC.WEIGHTS, "MODEL.ZIP.SEMANTIC")
     text, empty_text = build_text(cfg, semantic, tokenizer, names)
     boundary, boundary_tokenizer = load_clip(
@@ -81,18 +81,34 @@ def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
         if own_pass
         else None,
         "crops": ClipCrops(clip.visual, zip_.SCORING.CROP_SIZE) if by_crop else None,
-        "semantic": ClipSurgery(semantic.visual, zip_.SEMANTIC.SURGERY_BLOCKS),
-        "boundary": ClipBoundary(boundary.visual, zip_.BOUNDARY.LAYER),
-        "segmenter": SamSegmenter(sam, zip_.SAM.PROMPT_BATCH, zip_.SAM.USE_POINTS),
+        "semantic": ClipDense(
+            semantic.visual,
+            zip_.SEMANTIC.PATH,
+            zip_.SEMANTIC.SURGERY_BLOCKS,
+            zip_.SEMANTIC.INPUT_SIZE,
+        ),
+        "boundary": ClipBoundary(
+            boundary.visual,
+            zip_.BOUNDARY.LAYER,
+            (zip_.BOUNDARY.INPUT_SIZE, zip_.BOUNDARY.MAX_SIZE),
+            zip_.BOUNDARY.STRIP_PIXELS,
+        ),
+        "segmenter": segmenter,
+        "use_points": zip_.SEGMENTER.USE_POINTS,
         "names": names,
         "text": text,
         "empty_text": empty_text,
         "stages": build_stages(cfg, clip),
-        "semantic_size": zip_.SEMANTIC.INPUT_SIZE,
-        "boundary_size": (zip_.BOUNDARY.INPUT_SIZE, zip_.BOUNDARY.MAX_SIZE),
         "input_format": input_format(cfg),
         "autocast": zip_.AUTOCAST,
     }
+
+
+def segmenter_of(cfg: CfgNode) -> Segmenter:
+    """The segmenter of ``MODEL.ZIP.SEGMENTER``; raises ConfigError as ``build_segmenter``."""
+    own = cfg.MODEL.ZIP.SEGMENTER
+    key = "MODEL.ZIP.SEGMENTER"
+    return build_segmenter(own.NAME, own.TYPE, own.WEIGHTS, key, own.PROMPT_BATCH)
 
 
 def input_format(cfg: CfgNode) -> str:

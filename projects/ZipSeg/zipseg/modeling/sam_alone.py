@@ -8,7 +8,6 @@ import torch
 from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Instances
-from segment_anything import SamAutomaticMaskGenerator
 from torch import Tensor, nn
 
 from ..structures import Masks, Present, Proposals
@@ -20,10 +19,12 @@ from .build import (
     naming_network,
     naming_stage,
     scoring_stage,
+    segmenter_of,
 )
 from .networks.clip_crops import ClipCrops
 from .networks.preprocess import to_rgb
-from .networks.weights import load_clip, load_sam
+from .networks.segmenters import Segmenter
+from .networks.weights import load_clip
 
 
 @META_ARCH_REGISTRY.register()
@@ -32,7 +33,8 @@ class SamAlone(nn.Module):
 
     Args:
         crops: CLIP on masked crops.
-        generator: SAM's automatic mask generator.
+        segmenter: whose automatic mask generator segments everything.
+        settings: of that generator, see ``Segmenter.mask_generator``.
         names: the C category names.
         text: their embeddings [C, D].
         empty_text: the empty string's embedding [D].
@@ -46,7 +48,8 @@ class SamAlone(nn.Module):
         self,
         *,
         crops: ClipCrops,
-        generator: SamAutomaticMaskGenerator,
+        segmenter: Segmenter,
+        settings: dict[str, float],
         names: Sequence[str],
         text: Tensor,
         empty_text: Tensor,
@@ -55,8 +58,9 @@ class SamAlone(nn.Module):
         input_format: str,
     ) -> None:
         super().__init__()
-        self.crops, self.sam = crops, generator.predictor.model
-        self._generator, self._score_names, self._finish = generator, score_names, finish
+        self.crops, self.segmenter = crops, segmenter
+        self._generate = segmenter.mask_generator(**settings)
+        self._score_names, self._finish = score_names, finish
         self.names, self.input_format = tuple(names), input_format
         self.register_buffer("text", text, persistent=False)
         self.register_buffer("empty_text", empty_text, persistent=False)
@@ -70,16 +74,15 @@ class SamAlone(nn.Module):
             zip_[network].ARCH, zip_[network].WEIGHTS, f"MODEL.ZIP.{network}"
         )
         text, empty_text = build_text(cfg, clip, tokenizer, names, network)
-        generator = SamAutomaticMaskGenerator(
-            load_sam(zip_.SAM.TYPE, zip_.SAM.WEIGHTS, "MODEL.ZIP.SAM"),
-            points_per_side=own.POINTS_PER_SIDE,
-            points_per_batch=zip_.SAM.PROMPT_BATCH,
-            pred_iou_thresh=own.PRED_IOU_THRESH,
-            stability_score_thresh=own.STABILITY_SCORE_THRESH,
-        )
         return {
             "crops": ClipCrops(clip.visual, cfg.MODEL.ZIP.SCORING.CROP_SIZE),
-            "generator": generator,
+            "segmenter": segmenter_of(cfg),
+            "settings": {
+                "points_per_side": own.POINTS_PER_SIDE,
+                "points_per_batch": zip_.SEGMENTER.PROMPT_BATCH,
+                "pred_iou_thresh": own.PRED_IOU_THRESH,
+                "stability_score_thresh": own.STABILITY_SCORE_THRESH,
+            },
             "names": names,
             "text": text,
             "empty_text": empty_text,
@@ -106,7 +109,7 @@ class SamAlone(nn.Module):
 
     def _segment(self, entry: dict) -> Instances:
         image = to_rgb(entry["image"].to(self.device), self.input_format)
-        found = self._generator.generate(np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy()))
+        found = self._generate(np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy()))
         size = image.shape[-2:]
         stacked = (
             np.stack([each["segmentation"] for each in found]) if found else np.zeros((0, *size))

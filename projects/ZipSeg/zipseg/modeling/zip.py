@@ -17,9 +17,10 @@ from .build import Stages, zip_arguments
 from .networks.clip_boundary import ClipBoundary
 from .networks.clip_classifier import ClipNaming
 from .networks.clip_crops import ClipCrops
-from .networks.clip_surgery import ClipSurgery, SurgeryTokens
-from .networks.preprocess import normalise, resize_short_side, resize_square, to_rgb
-from .networks.segmenters import SamSegmenter
+from .networks.clip_dense import ClipDense, DenseTokens
+from .networks.precision import reduced_precision
+from .networks.preprocess import to_rgb
+from .networks.segmenters import Segmenter
 from .stages.classification import pool_views
 
 
@@ -28,17 +29,16 @@ class Zip(nn.Module):
     """Training-free instance segmentation from CLIP and SAM.
 
     Args:
-        semantic: CLIP Surgery over the ViT.
-        boundary: the ResNet's middle layer.
-        segmenter: SAM.
+        semantic: the ViT with dense patch tokens.
+        boundary: a middle layer of a CLIP's image tower.
+        segmenter: masks for boxes and points.
         names: the C category names.
         text: their embeddings [C, D].
         empty_text: the empty string's embedding [D].
         stages: the stages with their constants.
-        semantic_size: side of the ViT's square input, pixels.
-        naming: a pass of its own for naming; None uses the Surgery pass's class token.
+        use_points: prompt the segmenter with each proposal's point besides its box.
+        naming: a pass of its own for naming; None uses the class token of ``semantic``.
         crops: scores each object's name on its masked crop; None does not.
-        boundary_size: (short side, limit of the long side) of the ResNet's input, pixels.
         input_format: "BGR" or "RGB", the channels of the input images.
         autocast: run the networks in reduced precision; the stages are always in full.
     """
@@ -47,17 +47,16 @@ class Zip(nn.Module):
     def __init__(
         self,
         *,
-        semantic: ClipSurgery,
+        semantic: ClipDense,
         boundary: ClipBoundary,
-        segmenter: SamSegmenter,
+        segmenter: Segmenter,
         names: Sequence[str],
         text: Tensor,
         empty_text: Tensor,
         stages: Stages,
-        semantic_size: int,
+        use_points: bool = False,
         naming: ClipNaming | None = None,
         crops: ClipCrops | None = None,
-        boundary_size: tuple[int, int],
         input_format: str = "BGR",
         autocast: bool = False,
     ) -> None:
@@ -65,8 +64,7 @@ class Zip(nn.Module):
         self.semantic, self.boundary, self.segmenter = semantic, boundary, segmenter
         self.names = tuple(names)
         self.stages = stages
-        self.naming, self.crops, self.semantic_size = naming, crops, semantic_size
-        self.boundary_size = boundary_size
+        self.naming, self.crops, self.use_points = naming, crops, use_points
         self.input_format = input_format
         self.autocast = autocast
         self.register_buffer("text", text, persistent=False)
@@ -100,7 +98,7 @@ class Zip(nn.Module):
         images = [to_rgb(x["image"].to(self.device), self.input_format) for x in batched_inputs]
         tokens = self._tokens(images)
         presents = self._classify(images, tokens)
-        features = [self._boundary_features(image) for image in images]
+        features = self._boundary_features(images)
         activations = [
             self._activate(*each) for each in zip(images, tokens, presents, features, strict=True)
         ]
@@ -113,15 +111,11 @@ class Zip(nn.Module):
         columns = (presents, activations, features, proposals, masks, instances)
         return [Trace(*each) for each in zip(*columns, strict=True)]
 
-    def _tokens(self, images: Sequence[Tensor]) -> list[SurgeryTokens]:
-        if not images:
-            return []
-        batch = torch.stack([resize_square(image, self.semantic_size) for image in images])
+    def _tokens(self, images: Sequence[Tensor]) -> list[DenseTokens]:
         with self._reduced_precision():
-            tokens = self.semantic(normalise(batch))
-        return [SurgeryTokens(*each, tokens.grid) for each in zip(*tokens[:2], strict=True)]
+            return self.semantic.encode(images)
 
-    def _classify(self, images: Sequence[Tensor], tokens: list[SurgeryTokens]) -> list[Present]:
+    def _classify(self, images: Sequence[Tensor], tokens: list[DenseTokens]) -> list[Present]:
         if not images:
             return []
         if self.naming is None:
@@ -139,13 +133,12 @@ class Zip(nn.Module):
         with self._reduced_precision():
             return self.naming(images)
 
-    def _boundary_features(self, image: Tensor) -> Tensor:
-        resized = resize_short_side(image, *self.boundary_size)
+    def _boundary_features(self, images: Sequence[Tensor]) -> list[Tensor]:
         with self._reduced_precision():
-            return self.boundary(normalise(resized)[None])[0]
+            return self.boundary.encode(images)
 
     def _activate(
-        self, image: Tensor, tokens: SurgeryTokens, present: Present, features: Tensor
+        self, image: Tensor, tokens: DenseTokens, present: Present, features: Tensor
     ) -> Activation:
         similarity = self.stages.name_similarity(
             tokens.image, tokens.patch, self.text, self.empty_text, present.category
@@ -159,8 +152,9 @@ class Zip(nn.Module):
     def _segment(
         self, images: Sequence[Tensor], proposals: list[Proposals], sizes: list[tuple[int, int]]
     ) -> list[Masks]:
+        points = [each.point for each in proposals] if self.use_points else None
         with self._reduced_precision():
-            return self.segmenter(images, proposals, sizes)
+            return self.segmenter(images, [each.box for each in proposals], points, sizes)
 
     def _score_crops(
         self, image: Tensor, proposals: Proposals, masks: Masks, present: Present
@@ -177,7 +171,7 @@ class Zip(nn.Module):
         ]
 
     def _reduced_precision(self) -> torch.autocast:
-        return torch.autocast(self.device.type, enabled=self.autocast)
+        return reduced_precision(self.device, self.autocast)
 
 
 def _output_size(entry: dict) -> tuple[int, int]:

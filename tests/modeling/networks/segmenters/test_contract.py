@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from zipseg.errors import ConfigError
 from zipseg.modeling.networks.segmenters import SEGMENTER_REGISTRY, build_segmenter, contract
+from zipseg.utils.errors import ConfigError
 
 BOXES = torch.tensor([[5.0, 4, 40, 30], [10, 10, 70, 55], [0, 0, 79, 59], [60, 3, 75, 20]])
 POINTS = (BOXES[:, :2] + BOXES[:, 2:]) / 2
@@ -55,6 +55,20 @@ def test_prompts_matter_and_images_in_a_batch_do_not(member, image):
     assert (logits[0] - logits[1]).abs().max() > 1e-3
     moved, _ = segmenter.candidates(first, BOXES, POINTS)
     assert (logits - moved).abs().max() > 1e-4
+
+
+def test_images_without_prompts_are_not_encoded(member, image, monkeypatch):
+    segmenter = member.segmenter(member.model)
+    encoded, encode = [], segmenter.encode
+    monkeypatch.setattr(segmenter, "encode", lambda x: encoded.append(len(x)) or encode(x))
+    sizes = [(60, 80), (7, 9), (30, 40)]
+    masks = segmenter([image] * 3, [BOXES, BOXES[:0], BOXES[:2]], None, sizes)
+    assert encoded == [2]
+    assert [tuple(each.mask.shape) for each in masks] == [(4, 60, 80), (0, 7, 9), (2, 30, 40)]
+    (alone,) = segmenter([image], [BOXES], [POINTS], [(60, 80)])
+    expected = segmenter.decode(segmenter.encode([image])[0], BOXES, POINTS)
+    assert torch.equal(alone.mask, expected.mask)
+    assert not torch.equal(alone.iou, masks[0].iou)
 
 
 def test_masks_of_another_size_are_enlarged_a_few_at_a_time(member, image, monkeypatch):
@@ -120,12 +134,12 @@ def test_the_packages_generator_segments_everything(member, picture):
 def test_unknown_types_and_missing_packages_are_named(name, monkeypatch):
     kind = SEGMENTER_REGISTRY.get(name)
     with pytest.raises(
-        ConfigError, match=rf"SEGMENTER\.TYPE: 'vit_q' is not one of: {kind.types[0][:5]}"
+        ConfigError, match=rf"SEGMENTER\.TYPE: 'vit_q' is not one of: {kind.types()[0][:5]}"
     ):
         build_segmenter(name, "vit_q", "random", KEY)
     monkeypatch.setattr(kind, "package", ("no_such_module", "pip install this"))
     with pytest.raises(ConfigError, match=rf"SEGMENTER\.NAME: {name} needs .*pip install this"):
-        build_segmenter(name, kind.types[0], "random", KEY)
+        build_segmenter(name, kind.types()[0], "random", KEY)
 
 
 def test_unknown_names_list_those_there_are():

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from zipseg.errors import ConfigError
 from zipseg.modeling.networks.segmenters import build_segmenter
+from zipseg.utils.errors import ConfigError
 
 KEY = "MODEL.ZIP.SEGMENTER"
 

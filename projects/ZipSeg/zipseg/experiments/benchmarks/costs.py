@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...modeling.networks.clip_boundary import ClipBoundary
-from ...modeling.networks.clip_surgery import ClipSurgery
+from ...modeling.networks.clip_dense import ClipDense
 
 META = torch.device("meta")
 DETECTOR = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml"
@@ -61,7 +61,7 @@ def label_costs(height: int, width: int, boxes: int) -> list[Cost]:
     scale = 2048 / min(height, width)
     rows, columns = (round(side * scale / 16) * 16 for side in (height, width))
     boundary = ClipBoundary(_clip_tower("RN50x64"), "layer3")
-    surgery = ClipSurgery(_clip_tower("ViT-B-16"))
+    surgery = ClipDense(_clip_tower("ViT-B-16"))
     with META:
         sam = sam_model_registry["vit_h"]().requires_grad_(False)
     cells, channels = rows // 16 * (columns // 16), boundary(_image(64, 64)).shape[1]

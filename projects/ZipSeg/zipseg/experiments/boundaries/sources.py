@@ -1,10 +1,12 @@
 """Feature sources for the boundary prior: RGB images to features, by name."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import timm
 import torch
 import torch.nn.functional as F
 from skimage.color import rgb2lab
@@ -12,14 +14,15 @@ from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as images
 
-from ...modeling.networks.clip_boundary import LAYERS, ClipBoundary
-from ...modeling.networks.clip_surgery import ClipSurgery
+from ...modeling.networks.clip_boundary import ClipBoundary
 from ...modeling.networks.preprocess import normalise
-from ...modeling.networks.segmenters import SamSegmenter
-from ...modeling.networks.weights import fingerprint, load_clip, load_sam
+from ...modeling.networks.segmenters import build_segmenter
+from ...modeling.networks.weights import fingerprint, load_clip
 from ...utils.errors import ConfigError, ZipSegError
 
 logger = logging.getLogger(__name__)
+
+_LAYER = re.compile(r"stem|(layer|stage)[0-9]+")
 
 # RGB uint8 [3, H, W] and a grid (h, w) -> float32 [C, h, w].
 Extract = Callable[[Tensor, tuple[int, int]], Tensor]
@@ -33,7 +36,8 @@ class Networks:
     resnet_weights: str = "embedded"
     vit: str = "zipworld-vit"
     vit_weights: str = "embedded"
-    sam: str = "zipworld"
+    segmenter: str = "SegmentAnything"
+    sam: str = "zipworld"  # its type
     sam_weights: str = "embedded"
     dino: str = "vit_small_patch16_224.dino"
     dino_weights: str = "pretrained"  # or "random", or a checkpoint file
@@ -53,19 +57,20 @@ class Source(NamedTuple):
 def build_source(name: str, networks: Networks) -> Source:
     """A source by name.
 
-    ``stem``, ``layer1`` .. ``layer4``: layers of the CLIP ResNet, and ``untrained.layer3`` etc. the
-    same with random weights; ``vit.3``: the CLIP ViT after block 3 (from 1); ``sam``: SAM's image
-    encoder; ``dino.12``: DINO after block 12; ``lab``: colour alone; ``none``: no image at all.
+    ``stem``, ``layer1`` .. ``layer4`` or ``stage1`` .. ``stage4``: layers of the CLIP's ResNet or
+    ConvNeXt, and ``untrained.layer3`` etc. the same with random weights; ``vit.3``: the CLIP ViT
+    after block 3 (from 1); ``sam``: the segmenter's image encoder; ``dino.12``: DINO after block
+    12; ``lab``: colour alone; ``none``: no image at all.
 
     Raises:
         ZipSegError: there is no such source.
         ConfigError: its weights cannot be had.
     """
     kind, _, part = name.partition(".")
-    if name in LAYERS:
-        return _resnet(name, name, networks, networks.resnet_weights)
-    if kind == "untrained" and part in LAYERS:
-        return _resnet(name, part, networks, "random")
+    if _LAYER.fullmatch(name):
+        return _clip(name, name, networks, networks.resnet_weights)
+    if kind == "untrained" and _LAYER.fullmatch(part):
+        return _clip(name, part, networks, "random")
     if kind in ("vit", "dino") and part.isdecimal() and int(part):
         return {"vit": _vit, "dino": _dino}[kind](name, int(part), networks)
     if name == "sam":
@@ -75,8 +80,8 @@ def build_source(name: str, networks: Networks) -> Source:
     if name == "none":
         return Source(name, "constant: the shape of the regions alone", constant)
     raise ZipSegError(
-        f"'{name}' is no source; there are {', '.join(LAYERS)}, untrained.LAYER, vit.BLOCK, "
-        "sam, dino.BLOCK, lab and none"
+        f"'{name}' is no source; there are stem, layer1 .. layer4, stage1 .. stage4, "
+        "untrained.LAYER, vit.BLOCK, sam, dino.BLOCK, lab and none"
     )
 
 
@@ -95,7 +100,7 @@ def constant(image: Tensor, grid: tuple[int, int]) -> Tensor:
     return torch.ones((1, *grid))
 
 
-def _resnet(name: str, layer: str, networks: Networks, weights: str) -> Source:
+def _clip(name: str, layer: str, networks: Networks, weights: str) -> Source:
     clip, _ = load_clip(networks.resnet, weights, "--resnet")
     tower = ClipBoundary(clip.visual, layer)
 
@@ -110,44 +115,36 @@ def _resnet(name: str, layer: str, networks: Networks, weights: str) -> Source:
 
 def _vit(name: str, block: int, networks: Networks) -> Source:
     clip, _ = load_clip(networks.vit, networks.vit_weights, "--vit")
-    tower = ClipSurgery(clip.visual, blocks=1)  # its original path is the plain network
-    blocks = clip.visual.transformer.resblocks
-    if block > len(blocks):
-        raise ZipSegError(f"{name}: {networks.vit} has {len(blocks)} blocks")
-    patch, kept = clip.visual.conv1.stride[0], []
-    blocks[block - 1].register_forward_hook(lambda _module, _inputs, tokens: kept.append(tokens))
+    tower = ClipBoundary(clip.visual, f"block{block}")
 
     def extract(image: Tensor, grid: tuple[int, int]) -> Tensor:
         coarse = _within(grid, networks.max_tokens)
-        tower(_resized(image, coarse, patch))
-        tokens = kept.pop()[0, 1:]
-        return _to_grid(tokens.T.reshape(-1, *coarse), grid)
+        return _to_grid(tower(_resized(image, coarse, tower.stride))[0], grid)
 
     what = f"block {block} of {networks.vit}"
-    return Source(name, _note(what, networks.vit_weights, clip.visual), extract)
+    return Source(name, _note(what, networks.vit_weights, tower), extract)
 
 
 def _sam(name: str, networks: Networks) -> Source:
-    sam = load_sam(networks.sam, networks.sam_weights, "--sam")
-    segmenter, size = SamSegmenter(sam), sam.image_encoder.img_size
+    segmenter = build_segmenter(
+        networks.segmenter, networks.sam, networks.sam_weights, "--segmenter"
+    )
 
     def extract(image: Tensor, grid: tuple[int, int]) -> Tensor:
-        (embedding,) = segmenter.embed([image])
-        cells = embedding.feature.shape[-1]
+        (encoded,) = segmenter.encode([image])
+        feature = encoded.features[0][0]
         # Without the padding that makes the input square.
-        height, width = (round(cells * side / size) for side in embedding.input_size)
-        return _to_grid(embedding.feature[0, :, :height, :width], grid)
+        height, width = (
+            round(feature.shape[-1] * side / segmenter.side) for side in encoded.input_size
+        )
+        return _to_grid(feature[:, :height, :width], grid)
 
-    what = f"image encoder of SAM {networks.sam}, input {size} px"
-    return Source(name, _note(what, networks.sam_weights, sam.image_encoder), extract)
+    what = f"image encoder of {networks.segmenter} {networks.sam}, input {segmenter.side} px"
+    return Source(name, _note(what, networks.sam_weights, segmenter.model), extract)
 
 
 def _dino(name: str, block: int, networks: Networks) -> Source:
-    try:
-        import timm
-    except ImportError as error:
-        raise ZipSegError(f"{name}: needs timm; pip install 'zipseg[train]'") from error
-    model, weights = _load_dino(timm, networks.dino, networks.dino_weights)
+    model, weights = _load_dino(networks.dino, networks.dino_weights)
     if block > len(model.blocks):
         raise ZipSegError(f"{name}: {networks.dino} has {len(model.blocks)} blocks")
     patch = model.patch_embed.patch_size[0]
@@ -167,7 +164,7 @@ def _note(what: str, weights: str, network: nn.Module) -> str:
     return f"{what}, {weights} weights {fingerprint(network)[:8]}"
 
 
-def _load_dino(timm, arch: str, weights: str) -> tuple[nn.Module, str]:
+def _load_dino(arch: str, weights: str) -> tuple[nn.Module, str]:
     """The model and which weights it has: random ones where the pretrained cannot be had."""
     options = {"dynamic_img_size": True, "num_classes": 0}
     try:

@@ -14,7 +14,7 @@ from ...utils.identity import file_checksum
 from ...zipworld.networks.architectures import PARTS
 from ...zipworld.networks.loading import CHECKSUMS
 
-_NETWORKS = {"SEMANTIC": "ARCH", "BOUNDARY": "ARCH", "SAM": "TYPE"}
+_NETWORKS = {"SEMANTIC": "ARCH", "BOUNDARY": "ARCH", "SEGMENTER": "TYPE"}
 
 
 def config_inputs(cfg: CfgNode) -> dict[str, Any]:

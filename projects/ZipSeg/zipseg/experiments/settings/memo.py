@@ -7,12 +7,12 @@ from detectron2.config import CfgNode
 from torch import Tensor
 
 from ...modeling.build import build_stages, naming_network
-from ...modeling.networks.clip_surgery import SurgeryTokens
-from ...modeling.networks.segmenters import ImageEmbedding, SamSegmenter
+from ...modeling.networks.clip_dense import DenseTokens
+from ...modeling.networks.segmenters import Encoded, Segmenter
 from ...modeling.networks.weights import load_clip
 from ...modeling.zip import Zip
 
-_NETWORK_KEYS = ("SEMANTIC", "BOUNDARY", "SAM", "TEXT", "CLASS_NAMES", "AUTOCAST")
+_NETWORK_KEYS = ("SEMANTIC", "BOUNDARY", "SEGMENTER", "TEXT", "CLASS_NAMES", "AUTOCAST")
 
 
 class Memo:
@@ -30,16 +30,14 @@ class Memo:
         return self._values[key]
 
 
-class MemoSegmenter(SamSegmenter):
-    """Encodes an image once for all variants."""
+def remember(segmenter: Segmenter, memo: Memo, key: tuple) -> None:
+    """Makes a segmenter encode an image once for all variants."""
+    encode = segmenter.encode
 
-    memo: Memo
-    key: tuple
+    def remembered(images: Sequence[Tensor]) -> list[Encoded]:
+        return memo.get(key, lambda: encode(images)) if images else []
 
-    def embed(self, images: Sequence[Tensor]) -> list[ImageEmbedding]:
-        if not images:
-            return []
-        return self.memo.get(self.key, lambda: super(MemoSegmenter, self).embed(images))
+    segmenter.encode = remembered
 
 
 class MemoZip(Zip):
@@ -49,7 +47,7 @@ class MemoZip(Zip):
     network_key: str
     naming_key: tuple
 
-    def _tokens(self, images: Sequence[Tensor]) -> list[SurgeryTokens]:
+    def _tokens(self, images: Sequence[Tensor]) -> list[DenseTokens]:
         key = ("tokens", self.network_key)
         return self.memo.get(key, lambda: super(MemoZip, self)._tokens(images))
 
@@ -57,9 +55,9 @@ class MemoZip(Zip):
         key = ("naming", self.network_key, self.naming_key)
         return self.memo.get(key, lambda: super(MemoZip, self)._image_embeddings(images))
 
-    def _boundary_features(self, image: Tensor) -> Tensor:
+    def _boundary_features(self, images: Sequence[Tensor]) -> list[Tensor]:
         key = ("boundary", self.network_key)
-        return self.memo.get(key, lambda: super(MemoZip, self)._boundary_features(image))
+        return self.memo.get(key, lambda: super(MemoZip, self)._boundary_features(images))
 
 
 class Variants:
@@ -85,8 +83,7 @@ class Variants:
         if key not in self._models:
             model = MemoZip(cfg).eval().to(cfg.MODEL.DEVICE)
             model.memo, model.network_key, model.naming_key = self.memo, networks, naming
-            model.segmenter.__class__ = MemoSegmenter
-            model.segmenter.memo, model.segmenter.key = self.memo, ("sam", str(cfg.MODEL.ZIP.SAM))
+            remember(model.segmenter, self.memo, ("segmenter", str(zip_.SEGMENTER)))
             self._models[key] = model
         model = self._models[key]
         network = naming_network(cfg)

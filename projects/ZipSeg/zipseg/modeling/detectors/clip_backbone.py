@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import open_clip
 from detectron2.config import CfgNode
 from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY
@@ -9,11 +10,13 @@ from detectron2.modeling.backbone import FPN, Backbone
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool
 from torch import Tensor, nn
 
-from ..networks.clip_boundary import LAYERS, ClipBoundary
+from ...utils.errors import ConfigError
+from ..networks.pyramid import resnet_stem
 from ..networks.weights import load_clip
 from .backbone import pyramid_over
 
-NAMES = ("stem", "res2", "res3", "res4", "res5")
+LAYERS = ("stem", "layer1", "layer2", "layer3", "layer4")  # open_clip's names
+NAMES = ("stem", "res2", "res3", "res4", "res5")  # Detectron2's
 
 
 class ClipResNet(Backbone):
@@ -33,8 +36,14 @@ class ClipResNet(Backbone):
 
     def __init__(self, visual: nn.Module, out_features: list[str], freeze_at: int = 0) -> None:
         super().__init__()
-        whole = ClipBoundary(visual, LAYERS[-1])
-        self.parts = nn.ModuleDict(zip(NAMES, (whole.stem, *whole.layers), strict=True))
+        if not isinstance(visual, open_clip.modified_resnet.ModifiedResNet):
+            raise ConfigError(
+                "MODEL.ZIP.BOUNDARY.ARCH",
+                f"the detector needs a ResNet tower, not {type(visual).__name__}; "
+                "take for example RN50",
+            )
+        layers = [getattr(visual, name) for name in LAYERS[1:]]
+        self.parts = nn.ModuleDict(zip(NAMES, (resnet_stem(visual), *layers), strict=True))
         self._out_features = list(out_features)
         width = visual.layer1[-1].conv3.out_channels
         channels = (width // 4, *(width * 2**place for place in range(4)))

@@ -20,10 +20,9 @@ from torch import Tensor, nn
 from ...data.vocabulary import known_classes
 from ...utils.errors import ConfigError
 from ..build import build_text
-from ..networks.clip_boundary import LAYERS
-from ..networks.clip_surgery import interpolate_positions
+from ..networks.vit import interpolate_positions
 from ..networks.weights import load_clip
-from .clip_backbone import NAMES
+from .clip_backbone import LAYERS, NAMES
 from .roi_heads import NoisyLabels
 
 logger = logging.getLogger(__name__)

@@ -1,38 +1,60 @@
-"""The boundary prior: features of a middle layer of a CLIP ResNet."""
+"""The boundary prior: features of a middle layer of a CLIP's image tower."""
 
-import open_clip
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 
-from ...utils.errors import ConfigError
+from .preprocess import normalise, resize_short_side
+from .pyramid import find_layer
+from .strips import run_in_strips
 
-LAYERS = ("stem", "layer1", "layer2", "layer3", "layer4")
+WHOLE = 4  # strips' pixels up to which an image is run at once
 
 
 class ClipBoundary(nn.Module):
-    """open_clip's ModifiedResNet up to and including ``layer``; the rest is not kept.
+    """A tower up to and including a layer; the rest of it is not kept.
+
+    Args:
+        visual: the image tower: a ResNet, ConvNeXt or ViT of open_clip.
+        layer: its name or stride, see ``find_layer``.
+        size: pixels that the short side of images is made, and the most that the long side is.
+        strip_pixels: images of more than ``WHOLE`` times as many pixels run in strips of so many,
+            with the same features and less memory; 0 for never.
 
     Raises:
-        ConfigError: the tower is not a ModifiedResNet, or has no such layer.
+        ConfigError: a tower of another kind, or one that has no such layer.
     """
 
-    def __init__(self, visual: nn.Module, layer: str = "layer3") -> None:
+    def __init__(
+        self,
+        visual: nn.Module,
+        layer: str = "layer3",
+        size: tuple[int, int] = (2048, 8192),
+        strip_pixels: int = 2**19,
+    ) -> None:
         super().__init__()
-        if not isinstance(visual, open_clip.modified_resnet.ModifiedResNet):
-            raise ConfigError(
-                "MODEL.ZIP.BOUNDARY.ARCH",
-                f"the boundary prior needs a ResNet tower, not {type(visual).__name__}; "
-                "take for example RN50x64",
-            )
-        if layer not in LAYERS:
-            raise ConfigError("MODEL.ZIP.BOUNDARY.LAYER", f"'{layer}' is not one of {LAYERS}")
-        self.stem = nn.Sequential(
-            *(getattr(visual, f"{kind}{i}") for i in (1, 2, 3) for kind in ("conv", "bn", "act")),
-            visual.avgpool,
-        )
-        depth = LAYERS.index(layer)
-        self.layers = nn.Sequential(*(getattr(visual, name) for name in LAYERS[1 : depth + 1]))
-        self.stride = 4 * 2 ** max(depth - 1, 0)
+        found = find_layer(visual, layer, "MODEL.ZIP.BOUNDARY")
+        self.name, self.stride, self._steps = found
+        self.layers = nn.ModuleList(step.module for step in found.steps)
+        self.size = size
+        self.strip_pixels = strip_pixels
+
+    def encode(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """Features [C, h, w] of RGB images, uint8 [3, H, W]; those of a size once they are resized
+        in one pass."""
+        resized = [resize_short_side(image, *self.size) for image in images]
+        features: dict[int, Tensor] = {}
+        for size in {image.shape for image in resized}:
+            places = [i for i, image in enumerate(resized) if image.shape == size]
+            batch = self(normalise(torch.stack([resized[i] for i in places])))
+            features |= dict(zip(places, batch, strict=True))
+        return [features[i] for i in range(len(images))]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features [B, C, H / stride, W / stride] of normalised images [B, 3, H, W]."""
-        return self.layers(self.stem(images)).float()
+        """Features float32 [B, C, H / stride, W / stride] of normalised images [B, 3, H, W]."""
+        if 0 < WHOLE * self.strip_pixels < images.shape[-2] * images.shape[-1]:
+            return run_in_strips(self._steps, images, self.strip_pixels).float()
+        for module in self.layers:
+            images = module(images)
+        return images.float()

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from .clip_surgery import interpolate_positions
 from .preprocess import normalise, resize_square
+from .vit import interpolate_positions
 
 
 class ClipNaming(nn.Module):

@@ -7,10 +7,10 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from ...errors import ConfigError
-from ...models.preprocess import normalise, resize_square
+from ...utils.errors import ConfigError
 from .dense_paths import DENSE_PATH_REGISTRY
-from .pyramid import VitPrefix
+from .preprocess import normalise, resize_square
+from .vit import embed_patches
 
 KEY = "MODEL.ZIP.SEMANTIC"
 
@@ -57,9 +57,7 @@ class ClipDense(nn.Module):
             raise ConfigError(f"{KEY}.SURGERY_BLOCKS", f"{surgery_blocks} is not in 1..{depth}")
         self.visual = visual
         self.size = size
-        blocks = surgery_blocks if path == "surgery" else 1
-        self._shared = VitPrefix(visual, depth - blocks)
-        self._last = visual.transformer.resblocks[-blocks:]
+        self.blocks = surgery_blocks if path == "surgery" else 1
         self._path = DENSE_PATH_REGISTRY.get(path)
 
     def encode(self, images: Sequence[Tensor]) -> list[DenseTokens]:
@@ -71,9 +69,12 @@ class ClipDense(nn.Module):
 
     def forward(self, images: Tensor) -> DenseTokens:
         """Tokens of normalised images [B, 3, H, W]; H and W need not be the pretraining size."""
-        original, grid = self._shared.tokens(images)
+        original, grid = embed_patches(self.visual, images)
+        blocks = self.visual.transformer.resblocks
+        for block in blocks[: -self.blocks]:
+            original = block(original)
         path = original
-        for block in self._last:
+        for block in blocks[-self.blocks :]:
             path = self._path(block, original, path, grid)
             original = block(original)
         tokens = torch.cat([original[:, :1], path[:, 1:]], dim=1)

@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import open_clip
-import torch
 from timm.layers.grn import GlobalResponseNorm
 from torch import Tensor, nn
 
-from ...errors import ConfigError
-from ...models.clip_surgery import interpolate_positions
+from ...utils.errors import ConfigError
+from .vit import VitPrefix
 
 
 class Step(NamedTuple):
@@ -76,12 +75,19 @@ def _accumulated(parts: Iterable[tuple[str, Sequence[Step]]]) -> Iterator[Layer]
         yield Layer(name, stride, steps)
 
 
-def _resnet(tower: nn.Module) -> Iterator[tuple[str, list[Step]]]:
-    stem = nn.Sequential(
+def resnet_stem(tower: nn.Module) -> nn.Sequential:
+    """The part of a ModifiedResNet before its first layer, as a module of its own."""
+    return nn.Sequential(
         *(getattr(tower, f"{kind}{i}") for i in (1, 2, 3) for kind in ("conv", "bn", "act")),
         tower.avgpool,
     )
-    yield "stem", [Step(stem, 4, 1 + 2 + 2)]  # 3 x 3 at full size, then twice at half of it
+
+
+def _resnet(tower: nn.Module) -> Iterator[tuple[str, list[Step]]]:
+    yield (
+        "stem",
+        [Step(resnet_stem(tower), 4, 1 + 2 + 2)],
+    )  # 3 x 3 at full size, then twice at half of it
     for i in (1, 2, 3, 4):
         yield f"layer{i}", [Step(block, block.stride, 1) for block in getattr(tower, f"layer{i}")]
 
@@ -111,35 +117,3 @@ def _vit(tower: nn.Module) -> Iterator[Layer]:
     stride = tower.conv1.stride[0]
     for i in range(1, len(tower.transformer.resblocks) + 1):
         yield Layer(f"block{i}", stride, (Step(VitPrefix(tower, i), stride),))
-
-
-class VitPrefix(nn.Module):
-    """A plain ViT's patch tokens after its first blocks, as a map; on any grid.
-
-    Args:
-        tower: open_clip's vision transformer.
-        blocks: how many of its blocks are run.
-    """
-
-    def __init__(self, tower: nn.Module, blocks: int) -> None:
-        super().__init__()
-        self.grid_size = tower.grid_size
-        self.conv1, self.ln_pre = tower.conv1, tower.ln_pre
-        self.class_embedding = tower.class_embedding
-        self.positional_embedding = tower.positional_embedding
-        self.blocks = nn.Sequential(*tower.transformer.resblocks[:blocks])
-
-    def tokens(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Tokens [B, 1 + gh * gw, C], class token first, of images [B, 3, H, W]; their grid."""
-        patches = self.conv1(images)
-        grid = tuple(patches.shape[-2:])
-        patches = patches.flatten(2).transpose(1, 2)
-        first = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
-        position = interpolate_positions(self.positional_embedding, self.grid_size, grid)
-        tokens = self.ln_pre(torch.cat([first, patches], dim=1) + position.to(patches.dtype))
-        return self.blocks(tokens), grid
-
-    def forward(self, images: Tensor) -> Tensor:
-        """[B, C, gh, gw] of normalised images [B, 3, H, W]."""
-        tokens, grid = self.tokens(images)
-        return tokens[:, 1:].transpose(1, 2).unflatten(2, grid)

@@ -10,7 +10,7 @@ import open_clip
 import torch
 from segment_anything import sam_model_registry
 from segment_anything.modeling import Sam
-from torch import nn
+from torch import Tensor, nn
 
 from ...utils.errors import ConfigError
 from ...utils.paths import path_manager
@@ -85,30 +85,48 @@ def load_clip(arch: str, weights: str, key: str) -> tuple[nn.Module, Callable]:
     return model.eval().requires_grad_(False), tokenizer
 
 
-def load_sam(model_type: str, weights: str, key: str) -> Sam:
-    """A Segment Anything model in evaluation mode.
+def shipped_weights(name: str) -> ShippedWeights | None:
+    """What ``register_weights`` knows by a name."""
+    return _SHIPPED.get(name)
+
+
+def sam_types() -> dict[str, Callable[[], Sam]]:
+    """SAM's architectures by name: segment_anything's and those of ``register_sam_type``."""
+    return dict(sorted(_SAM_TYPES.items()))
+
+
+def load_weights(
+    build: Callable[[], nn.Module],
+    weights: str,
+    key: str,
+    what: str,
+    renamed: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
+) -> nn.Module:
+    """A model in evaluation mode with the weights of a file, or untrained ones.
+
+    Args:
+        build: makes the model.
+        weights: a checkpoint file or URL, or "random".
+        key: the config node that ``weights`` came from, for error messages.
+        what: what the model is, for the same.
+        renamed: a checkpoint's parameters by the model's names.
 
     Raises:
-        ConfigError: as for ``load_clip``.
+        ConfigError: the weights cannot be had, or are not this model's.
     """
-    if weights in _SHIPPED:
-        return _SHIPPED[weights].sam(model_type, f"{key}.TYPE").eval().requires_grad_(False)
-    if model_type not in _SAM_TYPES:
-        known = ", ".join(sorted(_SAM_TYPES))
-        raise ConfigError(f"{key}.TYPE", f"'{model_type}' is not one of: {known}")
-    build = _SAM_TYPES[model_type]
     if weights == "random":
-        model = _random(build, key)
-    else:
-        named = " or ".join(f"'{name}'" for name in (*_SHIPPED, "random"))
-        path = local_file(weights, f"{key}.WEIGHTS", named)
-        model = build()
-        _guarded(
-            lambda: model.load_state_dict(open_clip.factory.load_state_dict(path), strict=True),
-            f"{key}.WEIGHTS",
-            f"{path} does not hold the weights of SAM {model_type}",
-            f"set {key}.TYPE to the type of that file, or download it again",
-        )
+        return _random(build, key).eval().requires_grad_(False)
+    named = " or ".join(f"'{name}'" for name in (*_SHIPPED, "random"))
+    path = local_file(weights, f"{key}.WEIGHTS", named)
+    model = build()
+    _guarded(
+        lambda: model.load_state_dict(
+            renamed(open_clip.factory.load_state_dict(path)), strict=True
+        ),
+        f"{key}.WEIGHTS",
+        f"{path} does not hold the weights of {what}",
+        f"set {key}.TYPE to the type of that file, or download it again",
+    )
     return model.eval().requires_grad_(False)
 
 

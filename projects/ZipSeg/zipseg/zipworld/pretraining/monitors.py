@@ -11,7 +11,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
 from ...modeling.networks.clip_classifier import encode_image, input_size
-from ...modeling.networks.clip_surgery import ClipSurgery
+from ...modeling.networks.clip_dense import ClipDense
 from ...modeling.networks.clip_text import TextEncoder
 from ..scenes import CATEGORY_NAMES, UNSEEN_NAMES
 from .augmentation import clip_batch
@@ -75,7 +75,7 @@ def average_precision(score: Tensor, true: Tensor) -> Tensor:
 def surgery_iou(visual: nn.Module, text: Tensor, scenes: SceneBank) -> float:
     """Mean over present names of the best IoU, over 50 thresholds, of CLIP Surgery's map at 256 px
     and the region of that name."""
-    surgery = ClipSurgery(visual, min(6, len(visual.transformer.resblocks)))
+    surgery = ClipDense(visual, surgery_blocks=min(6, len(visual.transformer.resblocks)))
     ious = []
     for index in range(min(_SURGERY_SCENES, scenes.count)):
         tokens = surgery(clip_batch(scenes.image[index : index + 1], _SURGERY_SIZE, None))

@@ -4,18 +4,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from fvcore.common.registry import Registry
-from open_clip.factory import load_state_dict
 from torch import Tensor, nn
 
-from ....errors import ConfigError
-from ....models.weights import _random, local_file
-from ....stages.types import Masks
+from ....structures import Masks
+from ....utils.errors import ConfigError
+from ..weights import load_weights
 
 SEGMENTER_REGISTRY = Registry("SEGMENTER")
 SEGMENTER_REGISTRY.__doc__ = "Segmenters by ``MODEL.ZIP.SEGMENTER.NAME``."
@@ -44,7 +42,6 @@ class Segmenter(nn.Module, ABC):
     """
 
     package: ClassVar[tuple[str, str]]  # the module that is imported, how to install it
-    types: ClassVar[tuple[str, ...]]  # the architectures there are
     mask_threshold: ClassVar[float] = 0.0
 
     def __init__(self, model: nn.Module, prompt_batch: int = 64) -> None:
@@ -57,45 +54,37 @@ class Segmenter(nn.Module, ABC):
         """A segmenter of one of ``types`` in evaluation mode.
 
         Args:
-            weights: a checkpoint file or URL in the package's own format, or "random".
+            weights: a checkpoint file or URL in the package's own format, a name of
+                ``register_weights`` (SegmentAnything alone), or "random".
             key: the config node that all this came from, for error messages.
 
         Raises:
             ConfigError: the package is missing, the type is unknown, the weights cannot be had or
                 are of another type. A half-loaded model is never returned.
         """
-        if model_type not in cls.types:
-            raise ConfigError(
-                f"{key}.TYPE", f"'{model_type}' is not one of: {', '.join(cls.types)}"
-            )
-        if weights == "random":
-            cls.imported(key)
-            return cls(_random(lambda: cls.build(model_type), key).eval(), prompt_batch)
-        path = local_file(weights, f"{key}.WEIGHTS", "'random'")
-        cls.imported(key)
-        model = cls.build(model_type)
-        try:
-            model.load_state_dict(cls.renamed(load_state_dict(path)), strict=True)
-        except Exception as error:  # a stranger's file leads loaders to raise anything
-            reason = " ".join((str(error).strip() or type(error).__name__).splitlines()[:2])
-            raise ConfigError(
-                f"{key}.WEIGHTS",
-                f"{path} does not hold the weights of {cls.__name__} {model_type} "
-                f"({reason[:300]}). To mend: set {key}.TYPE to the type of that file, or download "
-                "it again.",
-            ) from error
-        return cls(model.eval().requires_grad_(False), prompt_batch)
+        cls.check(model_type, key)
+        what = f"{cls.__name__} {model_type}"
+        model = load_weights(lambda: cls.build(model_type), weights, key, what, cls.renamed)
+        return cls(model, prompt_batch)
 
     @classmethod
-    def imported(cls, key: str) -> ModuleType:
-        """The package's module; raises ConfigError where it is not installed."""
+    def check(cls, model_type: str, key: str) -> None:
+        """Raises ConfigError unless the package is there and the type one of ``types``."""
         module, install = cls.package
         try:
-            return import_module(module)
+            import_module(module)
         except ImportError as error:
             raise ConfigError(
                 f"{key}.NAME", f"{cls.__name__} needs a package: {install} ({error})"
             ) from error
+        if model_type not in cls.types():
+            known = ", ".join(cls.types())
+            raise ConfigError(f"{key}.TYPE", f"'{model_type}' is not one of: {known}")
+
+    @classmethod
+    @abstractmethod
+    def types(cls) -> tuple[str, ...]:
+        """The architectures there are."""
 
     @classmethod
     @abstractmethod
@@ -110,6 +99,32 @@ class Segmenter(nn.Module, ABC):
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
+
+    @property
+    @abstractmethod
+    def side(self) -> int:
+        """Of the image encoder's square input, pixels."""
+
+    def forward(
+        self,
+        images: Sequence[Tensor],
+        boxes: Sequence[Tensor],
+        points: Sequence[Tensor] | None,
+        sizes: Sequence[tuple[int, int]],
+    ) -> list[Masks]:
+        """Masks of many images' prompts; images without prompts are never encoded.
+
+        Args:
+            images: as for ``encode``.
+            boxes, points, sizes: of each image, as for ``decode``.
+        """
+        prompted = [image for image, each in zip(images, boxes, strict=True) if len(each)]
+        encoded = iter(self.encode(prompted))
+        points = [None] * len(images) if points is None else points
+        return [
+            self.decode(next(encoded), box, point, size) if len(box) else self._no_masks(size)
+            for box, point, size in zip(boxes, points, sizes, strict=True)
+        ]
 
     @abstractmethod
     def encode(self, images: Sequence[Tensor]) -> list[Encoded]:
@@ -169,6 +184,10 @@ class Segmenter(nn.Module, ABC):
             settings: ``points_per_side``, ``points_per_batch``, ``pred_iou_thresh`` and
                 ``stability_score_thresh``.
         """
+
+    def _no_masks(self, size: tuple[int, int]) -> Masks:
+        nothing = torch.zeros((0, *size), dtype=torch.bool, device=self.device)
+        return Masks(nothing, torch.zeros(0, device=self.device))
 
     def _enlarge(self, logits: Tensor, encoded: Encoded, out: Tensor) -> None:
         """Fills ``out`` [n, H, W] with the masks, a few at a time where they are large."""

@@ -7,16 +7,19 @@ import numpy as np
 from torch import Tensor, nn
 
 from .contract import SEGMENTER_REGISTRY, Encoded
-from .sam import SegmentAnything
+from .sam import SamFamily
 
 
 @SEGMENTER_REGISTRY.register()
-class HQSAM(SegmentAnything):
+class HQSAM(SamFamily):
     """The package ``segment-anything-hq``. Its decoder adds the fine mask to SAM's best candidate,
     whose predicted IoU it keeps, and also reads the encoder's first global attention block."""
 
     package = ("segment_anything_hq", "pip install 'zipseg[segmenters]'")
-    types = ("vit_b", "vit_h", "vit_l", "vit_tiny")
+
+    @classmethod
+    def types(cls) -> tuple[str, ...]:
+        return ("vit_b", "vit_h", "vit_l", "vit_tiny")
 
     @classmethod
     def build(cls, model_type: str) -> nn.Module:

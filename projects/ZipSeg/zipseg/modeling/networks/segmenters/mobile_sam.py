@@ -11,7 +11,7 @@ from timm.models.tiny_vit import TinyVit
 from torch import Tensor, nn
 
 from .contract import SEGMENTER_REGISTRY
-from .sam import SegmentAnything
+from .sam import SamFamily
 
 DIMS = (64, 128, 160, 320)  # TinyViT-5M
 STRIDE = 16
@@ -81,11 +81,14 @@ def mobile_sam(img_size: int = 1024, width: int = 256) -> Sam:
 
 
 @SEGMENTER_REGISTRY.register()
-class MobileSAM(SegmentAnything):
+class MobileSAM(SamFamily):
     """``vit_t`` takes the authors' checkpoint, ``mobile_sam.pt``."""
 
     package = ("timm.models.tiny_vit", "pip install 'timm>=0.9'")
-    types = ("vit_t",)
+
+    @classmethod
+    def types(cls) -> tuple[str, ...]:
+        return ("vit_t",)
 
     @classmethod
     def build(cls, model_type: str) -> nn.Module:

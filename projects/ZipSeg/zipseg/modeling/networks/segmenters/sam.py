@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from segment_anything import SamAutomaticMaskGenerator, sam_model_registry
+from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.modeling import Sam
 from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as F
 
+from ..weights import sam_types, shipped_weights
 from .contract import SEGMENTER_REGISTRY, Encoded, Segmenter
 
 
@@ -24,20 +25,17 @@ class LongestSide(ResizeLongestSide):
         return max(1, shape[0]), max(1, shape[1])
 
 
-@SEGMENTER_REGISTRY.register()
-class SegmentAnything(Segmenter):
-    """SAM with the ViT encoders of its authors: ``vit_b``, ``vit_l`` and ``vit_h``."""
-
-    package = ("segment_anything", "pip install segment-anything")
-    types = ("vit_b", "vit_h", "vit_l")
+class SamFamily(Segmenter):
+    """Whatever is put together as SAM is: an image encoder, a prompt encoder and a mask decoder,
+    with the long side of images made the encoder's and the rest padded."""
 
     def __init__(self, model: Sam, prompt_batch: int = 64) -> None:
         super().__init__(model, prompt_batch)
         self._transform = LongestSide(model.image_encoder.img_size)
 
-    @classmethod
-    def build(cls, model_type: str) -> nn.Module:
-        return sam_model_registry[model_type]()
+    @property
+    def side(self) -> int:
+        return self.model.image_encoder.img_size
 
     def encode(self, images: Sequence[Tensor]) -> list[Encoded]:
         resized = [self._resize(image) for image in images]
@@ -93,3 +91,29 @@ class SegmentAnything(Segmenter):
 
     def mask_generator(self, **settings: Any) -> Callable[[np.ndarray], list[dict[str, Any]]]:
         return SamAutomaticMaskGenerator(self.model, **settings).generate
+
+
+@SEGMENTER_REGISTRY.register()
+class SegmentAnything(SamFamily):
+    """SAM with the ViT encoders of its authors, ``vit_b``, ``vit_l`` and ``vit_h``, and what
+    ``register_sam_type`` adds."""
+
+    package = ("segment_anything", "pip install segment-anything")
+
+    @classmethod
+    def types(cls) -> tuple[str, ...]:
+        return tuple(sam_types())
+
+    @classmethod
+    def build(cls, model_type: str) -> nn.Module:
+        return sam_types()[model_type]()
+
+    @classmethod
+    def load(
+        cls, model_type: str, weights: str, key: str, prompt_batch: int = 64
+    ) -> "SegmentAnything":
+        shipped = shipped_weights(weights)
+        if shipped is None:
+            return super().load(model_type, weights, key, prompt_batch)
+        model = shipped.sam(model_type, f"{key}.TYPE")
+        return cls(model.eval().requires_grad_(False), prompt_batch)

@@ -22,7 +22,10 @@ class SAM2(Segmenter):
     """Images are squeezed to a square, with neither padding nor aspect kept."""
 
     package = ("sam2", "pip install 'zipseg[segmenters]'")
-    types = ("sam2.1_hiera_b+", "sam2.1_hiera_l", "sam2.1_hiera_s", "sam2.1_hiera_t")
+
+    @classmethod
+    def types(cls) -> tuple[str, ...]:
+        return ("sam2.1_hiera_b+", "sam2.1_hiera_l", "sam2.1_hiera_s", "sam2.1_hiera_t")
 
     @classmethod
     def build(cls, model_type: str, **changes: Any) -> nn.Module:
@@ -40,11 +43,14 @@ class SAM2(Segmenter):
     def renamed(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
         return state.get("model", state)
 
+    @property
+    def side(self) -> int:
+        return self.model.image_size
+
     def encode(self, images: Sequence[Tensor]) -> list[Encoded]:
         if not images:
             return []
-        side = self.model.image_size
-        inputs = torch.stack([self._resize(image.to(self.device), side) for image in images])
+        inputs = torch.stack([self._resize(image.to(self.device)) for image in images])
         pyramid = self.model.forward_image(inputs)["backbone_fpn"]
         *fine, last = pyramid[-self.model.num_feature_levels :]
         if self.model.directly_add_no_mem_embed:  # what a video's first frame remembers: nothing
@@ -52,15 +58,14 @@ class SAM2(Segmenter):
         return [
             Encoded(
                 tuple(level[i : i + 1] for level in (last, *fine)),
-                (side, side),
+                (self.side, self.side),
                 tuple(image.shape[-2:]),
             )
             for i, image in enumerate(images)
         ]
 
-    @staticmethod
-    def _resize(image: Tensor, side: int) -> Tensor:
-        resized = images_to.resize(image.float() / 255, [side, side], antialias=True)
+    def _resize(self, image: Tensor) -> Tensor:
+        resized = images_to.resize(image.float() / 255, [self.side] * 2, antialias=True)
         return images_to.normalize(resized, MEAN, STD)
 
     def candidates(
@@ -75,7 +80,7 @@ class SAM2(Segmenter):
             labels.append(FOREGROUND)
         height, width = encoded.image_size
         xy = torch.cat(coords, dim=1)
-        xy = xy / xy.new_tensor([width, height]) * self.model.image_size
+        xy = xy / xy.new_tensor([width, height]) * self.side
         label = torch.tensor(labels, dtype=torch.int32, device=xy.device).expand(len(xy), -1)
         prompts = self.model.sam_prompt_encoder
         sparse, dense = prompts(points=(xy, label), boxes=None, masks=None)

@@ -11,9 +11,9 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from ..benchmarks.memory import peak_mib
-from ..modeling.networks.pyramid import Step, find_layer
-from ..modeling.networks.strips import run_in_strips
+from ...modeling.networks.pyramid import Step, find_layer
+from ...modeling.networks.strips import run_in_strips
+from .memory import peak_mib
 
 STRIP_PIXELS = 2**19
 
@@ -30,8 +30,9 @@ def boundary_benchmark(
 
     Returns:
         ``whole_gib`` and ``strips_gib``, the process's peak; ``weights_gib``, what it held before
-        the forward pass; ``whole_s``, ``strips_s``; ``largest_difference`` of features over their
-        standard deviation.
+        the forward pass; ``whole_s`` and ``strips_s``, wall time, and ``whole_cpu_s`` and
+        ``strips_cpu_s``, CPU time; ``largest_difference`` of features over their standard
+        deviation.
     """
     found, features = {}, {}
     with tempfile.TemporaryDirectory() as folder:
@@ -41,7 +42,7 @@ def boundary_benchmark(
             command = [sys.executable, "-m", __name__, json.dumps({**job, "path": str(path)})]
             out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             measured = json.loads(out.splitlines()[-1])
-            found |= {f"{name}_gib": measured["peak"], f"{name}_s": measured["seconds"]}
+            found |= {f"{name}_{kind}": measured[kind] for kind in ("gib", "s", "cpu_s")}
             found["weights_gib"] = measured["before"]
             features[name] = torch.load(path, weights_only=True)
     apart = (features["whole"] - features["strips"]).abs().max() / features["whole"].std()
@@ -72,17 +73,18 @@ def measure(job: dict) -> dict[str, float]:
     """One forward pass in this process; features go to ``job["path"]``."""
     steps = random_steps(job["arch"], job["layer"])
     image = torch.randn((1, 3, *job["size"]), generator=torch.Generator().manual_seed(1))
-    before, start = peak_mib() / 1024, time.perf_counter()
+    before = peak_mib() / 1024
+    start, cpu_start = time.perf_counter(), time.process_time()
     features: Tensor = image
     if job["pixels"]:
         features = run_in_strips(steps, image, job["pixels"])
     else:
         for step in steps:
             features = step.module(features)
-    seconds = time.perf_counter() - start
-    peak = peak_mib() / 1024
+    took = {"s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu_start}
+    took["gib"] = peak_mib() / 1024
     torch.save(features.clone(), job["path"])
-    return {"before": before, "peak": peak, "seconds": seconds}
+    return {"before": before, **took}
 
 
 if __name__ == "__main__":
