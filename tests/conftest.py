@@ -89,6 +89,13 @@ def picture() -> np.ndarray:
     return (smooth[0].permute(1, 2, 0) * 255).to(torch.uint8).numpy()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="there is no GPU"))
+
+
 @pytest.fixture(autouse=True)
 def no_closed_log_streams():
     """Commands run within a test may have left log handlers that write to its captured output,

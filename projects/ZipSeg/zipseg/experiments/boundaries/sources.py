@@ -115,6 +115,9 @@ def _clip(name: str, layer: str, networks: Networks, weights: str) -> Source:
 
 def _vit(name: str, block: int, networks: Networks) -> Source:
     clip, _ = load_clip(networks.vit, networks.vit_weights, "--vit")
+    blocks = len(clip.visual.transformer.resblocks)
+    if block > blocks:
+        raise ZipSegError(f"{name}: {networks.vit} has {blocks} blocks")
     tower = ClipBoundary(clip.visual, f"block{block}")
 
     def extract(image: Tensor, grid: tuple[int, int]) -> Tensor:

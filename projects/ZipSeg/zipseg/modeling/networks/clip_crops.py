@@ -6,7 +6,7 @@ from torchvision.ops import roi_align
 
 from ...structures.masks import mask_boxes, resized_mask
 from .clip_classifier import encode_image, input_size
-from .preprocess import CLIP_MEAN, normalise
+from .preprocess import CLIP_MEAN, normalise, per_channel
 
 CROPS_AT_ONCE = 32
 MARGIN = 0.15  # around a mask, as a share of the longer side of its box
@@ -35,8 +35,8 @@ class ClipCrops(nn.Module):
             image: RGB, uint8 [3, H, W].
             mask: bool [N, H', W'] of any size, brought to the image's.
         """
-        ground = image.new_tensor([255 * mean for mean in CLIP_MEAN], dtype=torch.float32)
-        ground, pixels = ground.reshape(3, 1, 1), image.float()
+        ground = per_channel([255 * mean for mean in CLIP_MEAN], image)
+        pixels = image.float()
         embeddings = []
         for part in mask.split(CROPS_AT_ONCE):
             part = resized_mask(part, image.shape[-2:])

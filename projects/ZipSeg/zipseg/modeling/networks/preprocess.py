@@ -1,5 +1,7 @@
 """Input images to what the CLIPs expect."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
@@ -32,8 +34,13 @@ def _resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     return F.resize(image, list(size), InterpolationMode.BICUBIC, antialias=True)
 
 
-def normalise(image: Tensor) -> Tensor:
-    """CLIP's input, float32 around zero, of uint8 RGB [..., 3, H, W]."""
-    mean = torch.tensor(CLIP_MEAN, device=image.device).reshape(3, 1, 1)
-    std = torch.tensor(CLIP_STD, device=image.device).reshape(3, 1, 1)
-    return (image.float() / 255 - mean) / std
+def normalise(
+    image: Tensor, mean: Sequence[float] = CLIP_MEAN, std: Sequence[float] = CLIP_STD
+) -> Tensor:
+    """A network's input, float32 around zero, of uint8 RGB [..., 3, H, W]; CLIP's by default."""
+    return (image.float() / 255 - per_channel(mean, image)) / per_channel(std, image)
+
+
+def per_channel(values: Sequence[float], like: Tensor) -> Tensor:
+    """float32 [C, 1, 1] on the device of ``like``, which the host does not wait for."""
+    return torch.stack([torch.full((1, 1), value, device=like.device) for value in values])

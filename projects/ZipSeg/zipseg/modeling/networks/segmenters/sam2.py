@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as images_to
 
+from ..preprocess import normalise
 from .contract import SEGMENTER_REGISTRY, Encoded, Segmenter
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
@@ -65,8 +66,8 @@ class SAM2(Segmenter):
         ]
 
     def _resize(self, image: Tensor) -> Tensor:
-        resized = images_to.resize(image.float() / 255, [self.side] * 2, antialias=True)
-        return images_to.normalize(resized, MEAN, STD)
+        resized = images_to.resize(image.float(), [self.side] * 2, antialias=True)
+        return normalise(resized, MEAN, STD)
 
     def candidates(
         self, encoded: Encoded, boxes: Tensor | None, points: Tensor | None
@@ -79,9 +80,12 @@ class SAM2(Segmenter):
             coords.append(points[:, None])
             labels.append(FOREGROUND)
         height, width = encoded.image_size
-        xy = torch.cat(coords, dim=1)
-        xy = xy / xy.new_tensor([width, height]) * self.side
-        label = torch.tensor(labels, dtype=torch.int32, device=xy.device).expand(len(xy), -1)
+        x, y = torch.cat(coords, dim=1).unbind(-1)
+        xy = torch.stack([x / width, y / height], dim=-1) * self.side
+        # One by one, so that nothing is copied from the host, which would wait.
+        label = torch.stack(
+            [torch.full_like(x[:, 0], each, dtype=torch.int32) for each in labels], dim=1
+        )
         prompts = self.model.sam_prompt_encoder
         sparse, dense = prompts(points=(xy, label), boxes=None, masks=None)
         last, *fine = (level.float() for level in encoded.features)

@@ -1,0 +1,104 @@
+"""Networks never wait for the device within a batch, and a GPU gives what the CPU gives."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from zipseg.modeling.networks.clip_boundary import ClipBoundary
+from zipseg.modeling.networks.clip_dense import ClipDense
+
+# What makes the host wait for a GPU: values, sizes that depend on values, and numbers of its own
+# that it copies there.
+WAITING = {
+    "lift_fresh",
+    "_local_scalar_dense", "nonzero", "masked_select", "unique2", "_unique2", "equal",
+    "is_nonzero", "repeat_interleave.Tensor", "bincount",
+}  # fmt: skip
+BOXES = torch.tensor([[5.0, 4, 40, 30], [10, 10, 70, 55]])
+
+
+class Waits(TorchDispatchMode):
+    """Keeps the operations at which a GPU would make the host wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        indexed = name in ("index", "index_put", "index_put_") and any(
+            each is not None and each.dtype == torch.bool for each in args[1]
+        )
+        if name in WAITING or f"{name}.{func._overloadname}" in WAITING or indexed:
+            self.seen.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def image(picture) -> torch.Tensor:
+    return torch.as_tensor(picture).permute(2, 0, 1)
+
+
+def test_what_would_wait_is_noticed():
+    with Waits() as waits:
+        numbers = torch.arange(4)
+        numbers[numbers > 2]
+        numbers.sum().item()
+        torch.tensor([1, 2])
+    assert waits.seen == ["index", "_local_scalar_dense", "lift_fresh"]
+
+
+def test_clips_do_not_wait(vit_clip, resnet_clip, image):
+    dense = ClipDense(vit_clip.visual, "naclip", size=48)
+    boundary = ClipBoundary(resnet_clip.visual, "layer3", (64, 128), strip_pixels=1024)
+    with torch.no_grad(), Waits() as waits:
+        dense.encode([image, image[:, :40]])
+        boundary.encode([image, image[:, :40], image])
+    assert waits.seen == []
+
+
+def test_segmenters_wait_once_an_image_at_most(member, image):
+    segmenter = member.segmenter(member.model)
+    with torch.no_grad(), Waits() as encoding:
+        (encoded,) = segmenter.encode([image])
+    with torch.no_grad(), Waits() as decoding:
+        segmenter.decode(encoded, BOXES)
+    assert encoding.seen == []
+    # The packages' prompt encoders pick points by their labels; a chunk of prompts does so once.
+    assert set(decoding.seen) <= {"index", "index_put_", "nonzero"}
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("path", ["surgery", "naclip"])
+def test_a_gpu_gives_the_cpus_tokens_and_features(path, vit_clip, resnet_clip, image):
+    dense = ClipDense(vit_clip.visual, path, 2, size=48)
+    boundary = ClipBoundary(resnet_clip.visual, "layer3", (64, 128), strip_pixels=1024)
+    images = [image, image[:, :40]]
+    with torch.no_grad():
+        tokens, features = dense.encode(images), boundary.encode(images)
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            on_gpu = [each.pin_memory().cuda(non_blocking=True) for each in images]
+            dense.cuda(), boundary.cuda()
+            tokens_gpu, features_gpu = dense.encode(on_gpu), boundary.encode(on_gpu)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+            dense.cpu(), boundary.cpu()
+    for one, two in zip(tokens, tokens_gpu, strict=True):
+        torch.testing.assert_close(one.patch, two.patch.cpu(), rtol=1e-2, atol=1e-2)
+    for one, two in zip(features, features_gpu, strict=True):
+        torch.testing.assert_close(one, two.cpu(), rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_cpus_masks(member, image):
+    segmenter = member.segmenter(member.model)
+    with torch.no_grad():
+        (expected,) = segmenter([image], [BOXES], None, [(60, 80)])
+        segmenter.cuda()
+        try:
+            (found,) = segmenter([image.cuda()], [BOXES.cuda()], None, [(60, 80)])
+        finally:
+            segmenter.cpu()
+    assert (found.mask.cpu() == expected.mask).float().mean() > 0.99
+    torch.testing.assert_close(found.iou.cpu(), expected.iou, rtol=1e-2, atol=1e-2)
