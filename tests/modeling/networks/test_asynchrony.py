@@ -6,6 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from zipseg.modeling.networks.clip_boundary import ClipBoundary
 from zipseg.modeling.networks.clip_dense import ClipDense
+from zipseg.modeling.networks.segmenters.sam import SamFamily, SegmentAnything
 
 # What makes the host wait for a GPU: values, sizes that depend on values, and numbers of its own
 # that it copies there.
@@ -57,8 +58,20 @@ def test_clips_do_not_wait(vit_clip, resnet_clip, image):
     assert waits.seen == []
 
 
-def test_segmenters_wait_once_an_image_at_most(member, image):
+@pytest.mark.parametrize("size", [(60, 80), (300, 20)])
+def test_images_on_a_gpu_are_resized_as_pillow_does(tiny_sam, size):
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=generator)
+    segmenter = SegmentAnything(tiny_sam)
+    there, here = segmenter._resize_there(image), segmenter._resize(image)
+    assert there.shape == here.shape
+    assert (there.int() - here.int()).abs().max() <= 1
+
+
+def test_segmenters_wait_once_an_image_at_most(member, image, monkeypatch):
     segmenter = member.segmenter(member.model)
+    if isinstance(segmenter, SamFamily):  # as for images on a GPU
+        monkeypatch.setattr(segmenter, "_resize", segmenter._resize_there)
     with torch.no_grad(), Waits() as encoding:
         (encoded,) = segmenter.encode([image])
     with torch.no_grad(), Waits() as decoding:

@@ -49,15 +49,17 @@ class SamFamily(Segmenter):
 
     def _resize(self, image: Tensor) -> Tensor:
         """The long side made the encoder's, uint8 on the model's device."""
-        if image.is_cuda:  # the same filter without a wait for the copy; Pillow's rounds otherwise
-            size = self._transform.get_preprocess_shape(
-                *image.shape[-2:], self._transform.target_length
-            )
-            return F.resize(image, list(size), antialias=True)
+        if image.is_cuda:
+            return self._resize_there(image)
         rgb = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-        return torch.as_tensor(self._transform.apply_image(rgb), device=self.device).permute(
-            2, 0, 1
-        )
+        resized = torch.as_tensor(self._transform.apply_image(rgb), device=self.device)
+        return resized.permute(2, 0, 1)
+
+    def _resize_there(self, image: Tensor) -> Tensor:
+        """Pillow's filter where the image is, without a wait for a copy; some values round to the
+        next."""
+        size = self._transform.get_preprocess_shape(*image.shape[-2:], self.side)
+        return F.resize(image, list(size), antialias=True)
 
     def _encode(self, inputs: Tensor) -> list[tuple[Tensor, ...]]:
         """The features of each of B preprocessed images [B, 3, S, S]."""
