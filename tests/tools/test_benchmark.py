@@ -9,7 +9,7 @@ from detectron2.modeling import build_model
 from tools.experiments import benchmark
 
 from zipseg.engine.setup import load_config
-from zipseg.experiments.benchmarks import boundary, presets
+from zipseg.experiments.benchmarks import boundary, formats, presets
 from zipseg.experiments.benchmarks.forward import benchmark_picture, forward_benchmark
 from zipseg.experiments.benchmarks.surgery import plain_similarity
 from zipseg.experiments.benchmarks.vocabulary import vocabulary_benchmark
@@ -38,6 +38,13 @@ def test_the_boundary_network_is_measured_whole_and_in_strips():
     report = boundary.boundary_benchmark("RN50", "layer1", 384, 2048)
     assert report["largest_difference"] < 1e-4
     assert report["weights_gib"] < report["strips_gib"] <= report["whole_gib"]
+
+
+def test_number_formats_are_timed_side_by_side():
+    report = formats.formats_benchmark("RN50", "layer1", 64, 64, repeats=1)
+    ratio = report["float32_channels_last_s"] / report["float32_s"]
+    assert report["float32_channels_last_over_float32"] == ratio
+    assert report["bfloat16_channels_last_s"] > 0
 
 
 def test_json_has_the_ratios(tmp_path, monkeypatch):

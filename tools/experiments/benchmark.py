@@ -18,6 +18,7 @@ from zipseg.engine.setup import load_config
 from zipseg.experiments.benchmarks.boundary import boundary_benchmark
 from zipseg.experiments.benchmarks.discovery import discovery_benchmark
 from zipseg.experiments.benchmarks.evaluation import evaluation_benchmark
+from zipseg.experiments.benchmarks.formats import formats_benchmark
 from zipseg.experiments.benchmarks.forward import benchmark_picture, forward_benchmark
 from zipseg.experiments.benchmarks.labeling import (
     memory_benchmark,
@@ -107,6 +108,13 @@ BENCHMARKS: dict[str, tuple[Callable[[argparse.Namespace], dict], dict[str, Call
     "boundary": (
         lambda _: boundary_benchmark(),
         {"boundary_memory_ratio": lambda result: result["strips_gib"] / result["whole_gib"]},
+    ),
+    "formats": (
+        lambda _: formats_benchmark(),
+        {
+            "channels_last_over_plain": itemgetter("float32_channels_last_over_float32"),
+            "bfloat16_over_float32": itemgetter("bfloat16_channels_last_over_float32"),
+        },
     ),
     "presets": (presets, {}),
     "forward": (forward, {"non_network_fraction": itemgetter("non_network_fraction")}),

@@ -85,6 +85,23 @@ def test_masks_of_another_size_are_enlarged_a_few_at_a_time(member, image, monke
     assert torch.equal(at_once.mask, in_parts.mask)
 
 
+def test_less_memory_makes_smaller_chunks(member, image, monkeypatch):
+    segmenter = member.segmenter(member.model)
+    (encoded,) = segmenter.encode([image])
+    expected = segmenter.decode(encoded, BOXES)
+    sizes, candidates = [], segmenter.candidates
+    monkeypatch.setattr(
+        segmenter, "candidates", lambda e, b, p: sizes.append(len(b)) or candidates(e, b, p)
+    )
+    monkeypatch.setattr(contract, "free_memory", lambda _: 6 * contract.PROMPT_BYTES)
+    in_chunks = segmenter.decode(encoded, BOXES)
+    assert sizes == [3, 1]
+    assert (in_chunks.mask == expected.mask).float().mean() > 0.999
+    monkeypatch.setattr(contract, "free_memory", lambda _: 0)
+    segmenter.decode(encoded, BOXES)
+    assert sizes[2:] == [1, 1, 1, 1]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 2)])
 def test_nothing_is_too_thin(member, size):
     segmenter = member.segmenter(member.model)

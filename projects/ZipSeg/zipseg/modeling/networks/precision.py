@@ -3,7 +3,6 @@
 import logging
 
 import torch
-from torch import nn
 
 logger = logging.getLogger(__name__)
 
@@ -28,9 +27,3 @@ def cpu_has_bfloat16() -> bool:
     known = getattr(torch.cpu, "get_capabilities", dict)()
     older = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)
     return older() or any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-
-
-def channels_last(model: nn.Module) -> nn.Module:
-    """The model with the weights of its convolutions in the order that convolutions are faster in,
-    on CPUs and GPUs alike; what they return follows."""
-    return model.to(memory_format=torch.channels_last)

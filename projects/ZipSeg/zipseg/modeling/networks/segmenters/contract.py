@@ -19,6 +19,7 @@ SEGMENTER_REGISTRY = Registry("SEGMENTER")
 SEGMENTER_REGISTRY.__doc__ = "Segmenters by ``MODEL.ZIP.SEGMENTER.NAME``."
 
 PIXELS_AT_ONCE = 2**26  # of enlarged logits, 256 MiB
+PROMPT_BYTES = 2**26  # that decoding a prompt takes, at most about
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Segmenter(nn.Module, ABC):
 
     Args:
         model: the package's model, in evaluation mode.
-        prompt_batch: prompts decoded at once.
+        prompt_batch: prompts decoded at once; fewer where a GPU has little memory left.
     """
 
     package: ClassVar[tuple[str, str]]  # the module that is imported, how to install it
@@ -153,8 +154,9 @@ class Segmenter(nn.Module, ABC):
         size = tuple(size or encoded.image_size)
         mask = torch.empty((len(given[0]), *size), dtype=torch.bool, device=self.device)
         iou = torch.empty(len(mask), device=self.device)
-        for start in range(0, len(mask), self.prompt_batch):
-            chunk = slice(start, start + self.prompt_batch)
+        batch = max(1, min(self.prompt_batch, free_memory(self.device) // 2 // PROMPT_BYTES))
+        for start in range(0, len(mask), batch):
+            chunk = slice(start, start + batch)
             with torch.autocast(mask.device.type, enabled=False):
                 logits, quality = self.candidates(
                     encoded, *(None if each is None else each[chunk] for each in (boxes, points))
@@ -192,9 +194,16 @@ class Segmenter(nn.Module, ABC):
     def _enlarge(self, logits: Tensor, encoded: Encoded, out: Tensor) -> None:
         """Fills ``out`` [n, H, W] with the masks, a few at a time where they are large."""
         size = tuple(out.shape[-2:])
-        at_once = max(1, PIXELS_AT_ONCE // (size[0] * size[1]))
+        # Twice four bytes a pixel: SAM enlarges to its own input first.
+        pixels = min(PIXELS_AT_ONCE, free_memory(self.device) // 2 // 8)
+        at_once = max(1, pixels // (size[0] * size[1]))
         for few, masks in zip(logits.split(at_once), out.split(at_once), strict=True):
             torch.gt(self.enlarge(few, encoded, size)[:, 0], self.mask_threshold, out=masks)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a GPU has left; on a CPU, where none is asked for, more than anyone needs."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 2**62
 
 
 def build_segmenter(
