@@ -6,6 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from zipseg.modeling.networks.clip_boundary import ClipBoundary
 from zipseg.modeling.networks.clip_dense import ClipDense
+from zipseg.modeling.networks.preprocess import to_device
 from zipseg.modeling.networks.segmenters.sam import SamFamily, SegmentAnything
 
 # What makes the host wait for a GPU: values, sizes that depend on values, and numbers of its own
@@ -91,7 +92,7 @@ def test_a_gpu_gives_the_cpus_tokens_and_features(path, vit_clip, resnet_clip, i
         tokens, features = dense.encode(images), boundary.encode(images)
         torch.cuda.set_sync_debug_mode("error")
         try:
-            on_gpu = [each.pin_memory().cuda(non_blocking=True) for each in images]
+            on_gpu = [to_device(each, torch.device("cuda")) for each in images]
             dense.cuda(), boundary.cuda()
             tokens_gpu, features_gpu = dense.encode(on_gpu), boundary.encode(on_gpu)
         finally:

@@ -19,7 +19,7 @@ from .networks.clip_classifier import ClipNaming
 from .networks.clip_crops import ClipCrops
 from .networks.clip_dense import ClipDense, DenseTokens
 from .networks.precision import reduced_precision
-from .networks.preprocess import to_rgb
+from .networks.preprocess import to_device, to_rgb
 from .networks.segmenters import Segmenter
 from .stages.classification import pool_views
 
@@ -95,7 +95,10 @@ class Zip(nn.Module):
                 "Zip is training-free: call .eval() first. To learn from its output, write "
                 "pseudo-labels and train a detector on them with tools/train_net.py."
             )
-        images = [to_rgb(x["image"].to(self.device), self.input_format) for x in batched_inputs]
+        images = [
+            to_rgb(to_device(entry["image"], self.device), self.input_format)
+            for entry in batched_inputs
+        ]
         tokens = self._tokens(images)
         presents = self._classify(images, tokens)
         features = self._boundary_features(images)

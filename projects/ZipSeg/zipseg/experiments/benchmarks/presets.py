@@ -50,14 +50,17 @@ def untrained(config_file: str, device: str, options: Sequence[str] = ()) -> Cfg
 def to_markdown(results: dict[str, dict]) -> str:
     """A table, a config a row."""
     lines = [
-        "| config | " + " | ".join(NETWORKS) + " | the rest | total, s | peak, GiB |",
-        "|---|" + "---:|" * (len(NETWORKS) + 3),
+        "| config | " + " | ".join(NETWORKS) + " | the rest | total, s | CPU time, s | peak, GiB |",
+        "|---|" + "---:|" * (len(NETWORKS) + 4),
     ]
     for name, found in results.items():
         seconds = [found["seconds"].get(network, 0) for network in NETWORKS]
         rest = found["total_s"] - sum(seconds)
         peak = found.get("gpu_peak_gib", found["peak_gib"])
-        cells = (f"{value:.2f}" for value in (*seconds, rest, found["total_s"], peak))
+        cells = (
+            f"{value:.2f}"
+            for value in (*seconds, rest, found["total_s"], found["total_cpu_s"], peak)
+        )
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

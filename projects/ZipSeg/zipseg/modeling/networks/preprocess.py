@@ -11,6 +11,13 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
+def to_device(image: Tensor, device: torch.device) -> Tensor:
+    """The image on a device; on its way to a GPU the host goes on."""
+    if device.type == "cuda" and not image.is_cuda:
+        return image.pin_memory().to(device, non_blocking=True)
+    return image.to(device)
+
+
 def to_rgb(image: Tensor, input_format: str) -> Tensor:
     """uint8 RGB [3, H, W] of an image in Detectron2's "BGR" or "RGB", values 0..255."""
     if image.dtype != torch.uint8:

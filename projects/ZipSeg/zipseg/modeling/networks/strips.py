@@ -6,7 +6,6 @@ exist at full size; from there on each block goes over the whole map before the 
 two rows a strip and no more.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -23,15 +22,17 @@ def run_in_strips(steps: Sequence[Step], images: Tensor, pixels: int) -> Tensor:
     Args:
         pixels: of the images that a strip covers, about; memory grows with it.
     """
-    stride, x = 1, images
+    x, rows = images, max(1, pixels // images.shape[-1])
     for group in _groups(steps):
-        if any(step.halo is None for step in group):
-            x = _run(group, x)
-        else:
-            # Twice the channels at twice the stride.
-            x = _group_in_strips(group, x, max(1, pixels // (stride * x.shape[-1])))
-        stride *= math.prod(step.stride for step in group)
+        x = _run(group, x) if _looks_at_all(group) else _group_in_strips(group, x, rows)
+        # Where the first group ends maps have the most channels, and twice as many at twice the
+        # stride: the same number of rows takes the same memory from there on.
+        rows = max(1, pixels // images.shape[-1] // 4)
     return x
+
+
+def _looks_at_all(group: Sequence[Step]) -> bool:
+    return any(step.halo is None for step in group)
 
 
 def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
