@@ -18,6 +18,7 @@ that go into it in the network as it is, those of the path so far (the same at f
 grid; it returns the tokens of the path after the block.
 """
 
+QUERY, KEY, VALUE = range(3)  # in the order of the joint projection
 NEIGHBOURHOOD = 5.0  # NACLIP's standard deviation, patches
 
 
@@ -25,14 +26,14 @@ NEIGHBOURHOOD = 5.0  # NACLIP's standard deviation, patches
 def surgery(block: nn.Module, original: Tensor, path: Tensor, grid: tuple[int, int]) -> Tensor:
     """CLIP Surgery (Li et al., arXiv 2304.05653): x + A(v, v) of the untouched network's tokens, no
     MLP. Its depth is ``MODEL.ZIP.SEMANTIC.SURGERY_BLOCKS``."""
-    _, _, value = _query_key_value(block, original)
+    (value,) = _heads(block, original, VALUE)
     return path + _projected(block, _attention(value, value))
 
 
 @DENSE_PATH_REGISTRY.register()
 def maskclip(block: nn.Module, original: Tensor, path: Tensor, grid: tuple[int, int]) -> Tensor:
     """MaskCLIP (Zhou et al., arXiv 2112.01071): each token attends to itself alone."""
-    _, _, value = _query_key_value(block, path)
+    (value,) = _heads(block, path, VALUE)
     return _with_mlp(block, path + _projected(block, value))
 
 
@@ -40,7 +41,7 @@ def maskclip(block: nn.Module, original: Tensor, path: Tensor, grid: tuple[int, 
 def sclip(block: nn.Module, original: Tensor, path: Tensor, grid: tuple[int, int]) -> Tensor:
     """SCLIP (Wang et al., arXiv 2312.01597): correlative self-attention,
     (softmax(q q^T / sqrt(d)) + softmax(k k^T / sqrt(d))) v."""
-    query, key, value = _query_key_value(block, path)
+    query, key, value = _heads(block, path, QUERY, KEY, VALUE)
     mixed = _attention(query, value) + _attention(key, value)
     return _with_mlp(block, path + _projected(block, mixed))
 
@@ -49,7 +50,7 @@ def sclip(block: nn.Module, original: Tensor, path: Tensor, grid: tuple[int, int
 def clearclip(block: nn.Module, original: Tensor, path: Tensor, grid: tuple[int, int]) -> Tensor:
     """ClearCLIP (Lan et al., arXiv 2407.12442): softmax(q q^T / sqrt(d)) v alone, neither
     residual connection nor MLP."""
-    query, _, value = _query_key_value(block, path)
+    query, value = _heads(block, path, QUERY, VALUE)
     return _projected(block, _attention(query, value))
 
 
@@ -57,7 +58,7 @@ def clearclip(block: nn.Module, original: Tensor, path: Tensor, grid: tuple[int,
 def naclip(block: nn.Module, original: Tensor, path: Tensor, grid: tuple[int, int]) -> Tensor:
     """NACLIP (Hajimiri et al., arXiv 2404.08181): softmax(k k^T / sqrt(d) + w) v with w a Gaussian
     of the distance between patches, 1 at its centre; neither residual connection nor MLP."""
-    _, key, value = _query_key_value(block, path)
+    key, value = _heads(block, path, KEY, VALUE)
     near = neighbourhood(grid, key)
     return _projected(block, _attention(key, value, F.pad(near, (1, 0, 1, 0))))
 
@@ -74,12 +75,16 @@ def _gaussian(size: int, like: Tensor) -> Tensor:
     return torch.exp(-away.square() / (2 * NEIGHBOURHOOD**2)).to(like.dtype)
 
 
-def _query_key_value(block: nn.Module, tokens: Tensor) -> list[Tensor]:
-    """[B, heads, L, d] each."""
-    attention = block.attn
-    joint = F.linear(block.ln_1(tokens), attention.in_proj_weight, attention.in_proj_bias)
+def _heads(block: nn.Module, tokens: Tensor, *wanted: int) -> list[Tensor]:
+    """Those wanted of ``QUERY``, ``KEY`` and ``VALUE``, [B, heads, L, d] each."""
+    attention, normed = block.attn, block.ln_1(tokens)
+    weight = attention.in_proj_weight.chunk(3)
+    bias = (None,) * 3 if attention.in_proj_bias is None else attention.in_proj_bias.chunk(3)
     return [
-        part.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2) for part in joint.chunk(3, -1)
+        F.linear(normed, weight[part], bias[part])
+        .unflatten(-1, (attention.num_heads, -1))
+        .transpose(1, 2)
+        for part in wanted
     ]
 
 
