@@ -38,11 +38,13 @@ def presets_benchmark(
 
 
 def untrained(config_file: str, device: str, options: Sequence[str] = ()) -> CfgNode:
-    """A config with random weights, on whose values speed does not depend, and 20 names."""
+    """A config with random weights, on whose values speed does not depend, and 20 names in one
+    template: texts are encoded once, not for every image."""
     cfg = load_config(config_file, list(options))
     for network in UNTRAINED:
         cfg.MODEL.ZIP[network].WEIGHTS = "random"
     cfg.MODEL.DEVICE = device
+    cfg.MODEL.ZIP.TEXT.TEMPLATES, cfg.MODEL.ZIP.TEXT.CACHE_DIR = ["a {}"], ""
     cfg.MODEL.ZIP.CLASS_NAMES = [f"name {i}" for i in range(20)]
     return cfg
 
