@@ -94,9 +94,10 @@ class _NearestCentre:
     holds a lower bound of |x - c|^2 - |x|^2 = |c|^2 - 2 x.c, exact when x was last measured. From
     there on the bound moves with the centre by d: by the true 2 x.d within a small subspace
     (spanned by the first centres, which makes the first bounds exact, and some of the points, where
-    features vary most), and by at most 2 |x'| |d'| for the parts outside of it (Cauchy-Schwarz). All bounds together are one small
-    matrix product; only a point that they leave more than one centre is measured again. What single
-    precision leaves open is settled by ``torch.cdist`` itself, on the given values in double.
+    features vary most), and by at most 2 |x'| |d'| for the parts outside of it (Cauchy-Schwarz).
+    All bounds together are one small matrix product; only a point that they leave more than one
+    centre is measured again. What single precision leaves open is settled by ``torch.cdist``
+    itself, on the given values in double precision.
     """
 
     def __init__(self, points: Tensor, centres: Tensor) -> None:
