@@ -27,6 +27,7 @@ setup(
         "torch>=2.1",
         "torchvision>=0.16",
         "faster-coco-eval>=1.6",
+        "filelock>=3.12",
         "fvcore>=0.1.5.post20221221",
         "iopath>=0.1.9",
         "lvis>=0.5.3",
