@@ -15,7 +15,8 @@ from pycocotools.coco import COCO
 from tests.evaluation.perturbed import perturb, small_dataset
 
 from zipseg.config import add_zip_config
-from zipseg.evaluation import InstanceEvaluator, build_evaluators, evaluate_files
+from zipseg.evaluation.evaluator import InstanceEvaluator, build_evaluators
+from zipseg.evaluation.files import evaluate_files
 from zipseg.evaluation.report import load_matches, read_report
 from zipseg.utils.errors import ConfigError, ZipSegError
 

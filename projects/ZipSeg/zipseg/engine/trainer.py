@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..data.vocabulary import training_classes
-from ..evaluation import build_evaluators
+from ..evaluation.evaluator import build_evaluators
 from ..modeling.detectors.checks import check_parts
 from .checkpoint import Checkpointer
 from .ema import EmaTeacher

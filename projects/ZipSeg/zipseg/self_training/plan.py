@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..utils.errors import ConfigError
-from .merging import MergeRule
 from .programs import Programs, resolved
+from .rule import MergeRule
 from .step import Step
 
 INITIALISE = ("previous", "config")
