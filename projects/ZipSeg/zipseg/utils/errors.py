@@ -60,4 +60,5 @@ def loading_problem(error: Exception) -> str:
         if "torchscript" in text.lower():
             return "it is a TorchScript program, not plain weights"
         return "it holds Python objects besides weights, which are never run"
-    return (text.splitlines() or [type(error).__name__])[0][:300]
+    lines = text.splitlines() or [type(error).__name__]
+    return " ".join(line.strip() for line in lines[:2])[:300]
