@@ -40,7 +40,7 @@ def job(folder: Path, output: Path) -> LabelJob:
     return LabelJob(
         config_file=str(TINY_CONFIG),
         output=str(output),
-        images=str(folder / "images"),
+        images=(str(folder / "images"),),
         names=str(folder / "names.txt"),
     )
 

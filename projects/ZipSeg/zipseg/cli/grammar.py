@@ -74,7 +74,7 @@ def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
             close = get_close_matches(option, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"there are {' '.join(known)}"
             parser.error(f"no option {option}; {hint}")
-    args = parser.parse_args(words)
+    args = parser.parse_intermixed_args(words)
     if parser.takes_pairs:
         args.opts = opts
     return args

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 
-from .. import __version__
-from ..utils.errors import run_or_explain
+from .. import __version__, require_detectron2
+from ..utils.errors import ZipSegError, run_or_explain
 from .grammar import Parser, parse
 
-# In the order in which a newcomer meets them: the name, what it does, and whether it runs models.
+# In the order in which a newcomer meets them.
 COMMANDS = {
     "demo": "run the method on small drawn scenes, beside SAM alone",
     "predict": "find the named things in your images",
@@ -31,6 +31,7 @@ COMMANDS = {
     "losses": "which stage of the method loses which objects",
     "install-detectron2": "install detectron2, which is not on the package index",
 }
+RUN_MODELS = ("demo", "predict", "download", "label", "train", "self-train", "losses")
 USAGE = "usage: zipseg COMMAND ...    (zipseg COMMAND --help explains each)"
 
 
@@ -61,6 +62,8 @@ def main(words: Sequence[str] | None = None) -> int:
     quieten_dependencies()
     with run_or_explain():
         module.check(args)
+        if name in RUN_MODELS:
+            check_detectron2()
         show_progress()
         return module.run(args) or 0
     return 0
@@ -73,6 +76,14 @@ def door(name: str) -> Callable[[Sequence[str] | None], int]:
         return main([name, *(sys.argv[1:] if words is None else words)])
 
     return entry
+
+
+def check_detectron2() -> None:
+    """Raises ZipSegError where there is no detectron2, without importing it."""
+    try:
+        require_detectron2()
+    except ImportError as error:
+        raise ZipSegError(str(error)) from error
 
 
 def show_progress() -> None:

@@ -23,6 +23,7 @@ def label_images(
     threads: int = 1,
     report: bool = False,
     rules: Rules = Rules(),  # noqa: B008 - a NamedTuple
+    modules: Sequence[str] = ("zipseg.zipworld",),
 ) -> Path:
     """Labels images with a model: what ``zipseg label`` does. Called again it goes on where it was.
 
@@ -37,6 +38,7 @@ def label_images(
         threads: of each process on the CPU.
         report: write ``output/report.html`` as well.
         rules: for failing images.
+        modules: that register data sets, weights and architectures; every process imports them.
 
     Returns:
         ``output/labels.json``, a COCO-format file.
@@ -55,7 +57,7 @@ def label_images(
         rules=rules,
         threads=threads,
         report=report,
-        modules=("zipseg",),
+        modules=tuple(modules),
     )
     code = run(job, num_ranks)
     if code:

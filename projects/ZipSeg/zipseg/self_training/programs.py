@@ -6,10 +6,12 @@ import functools
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .step import Step
+
+PROGRAM = (sys.executable, "-m", "zipseg")  # the console command of this very environment
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Programs:
 
     output: Path
     launch: Launch = Launch()
-    program: tuple[str, ...] = (sys.executable, "-m", "zipseg")
+    program: tuple[str, ...] = field(default_factory=lambda: PROGRAM)
 
     def argv(self, step: Step) -> list[str]:
         """The words to execute, from the current directory."""
