@@ -18,7 +18,7 @@ from ..modeling.networks.clip_files import fetch_clip, find_clip
 from ..modeling.networks.weights import is_shipped, local_file, remote_file
 from ..utils.download import RemoteFile, cache_folder, is_complete
 from ..utils.errors import ConfigError
-from .trainer import training_free
+from .inference import training_free
 
 _WEB = ("http://", "https://")
 

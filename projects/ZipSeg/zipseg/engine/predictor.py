@@ -25,9 +25,8 @@ from ..structures import Trace
 from ..utils.errors import CannotWrite, ConfigError, ImageError
 from ..utils.files import write_atomically, write_json
 from ..visualization.overlays import as_jpeg, draw_instances
-from .inference import load_model
+from .inference import load_model, training_free, warn_of_small_networks
 from .setup import load_config
-from .trainer import training_free
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +103,7 @@ class Predictor:
         if names is not None:
             cfg.MODEL.ZIP.CLASS_NAMES = list(check_names(names, "names"))
         self.names = tuple(cfg.MODEL.ZIP.CLASS_NAMES or _own_names(cfg))
+        warn_of_small_networks(cfg)
         self.model = load_model(cfg)
         self.inputs = InputReader(cfg)
         heads = getattr(self.model, "roi_heads", None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from detectron2.config import CfgNode
 
-from ..engine.inference import load_model
+from ..engine.inference import load_model, warn_of_small_networks
 from ..engine.setup import load_config
 from ..visualization.report import write_report
 from .assembly import is_merged
@@ -76,6 +76,8 @@ class LabelJob:
         on_cpu = cfg.MODEL.DEVICE == "cpu"
         if on_cpu:
             torch.set_num_threads(self.threads)
+        if self.images and not quiet:
+            warn_of_small_networks(cfg)
         model = load_model(cfg)
         provenance = describe(cfg, model, source, self.command())
         provenance["threads"] = self.threads if on_cpu else None
