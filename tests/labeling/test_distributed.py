@@ -195,6 +195,14 @@ def test_an_array_of_submitit(folder, one_rank, tmp_path):
     assert type(again.function) is distributed.Requeued
 
 
+def test_debug_runs_here_and_now(folder, one_rank, tmp_path, capsys):
+    pytest.importorskip("submitit")
+    more = ("--submitit", "2", "--cluster", "debug")
+    assert generate_pseudo_labels.main(arguments(folder, tmp_path, *more)) == 0
+    assert content(tmp_path) == content(one_rank)
+    assert "labels on" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("cluster", "parameters", "reason"),
     [

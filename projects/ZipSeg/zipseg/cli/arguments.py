@@ -70,7 +70,7 @@ def check_file(path: str | Path | None, what: str = "") -> None:
 
 def check_names(text: str | None) -> None:
     """Raises ZipSegError for what is meant as a file of names and is not there."""
-    if text and (text.endswith((".txt", ".yaml", ".yml", ".json")) or "/" in text):
+    if text and text.endswith((".txt", ".yaml", ".yml", ".json")):
         path = Path(text).expanduser()
         if not path.is_file():
             raise ZipSegError(f"--names {text}: no such file")
