@@ -1,5 +1,5 @@
 """Packaging of zipseg. detectron2 is needed too but is not on the package index under its name:
-``tools/install_detectron2.py`` installs it (``make setup`` does that by itself)."""
+``zipseg install-detectron2`` installs it (``make setup`` does that by itself)."""
 
 from pathlib import Path
 

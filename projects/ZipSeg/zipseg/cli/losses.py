@@ -30,9 +30,10 @@ def check(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from .. import zipworld  # noqa: F401 - registers its data sets and weights
     from ..engine.setup import load_config
     from ..experiments.attribution.run import analyse_losses
+    from ..zipworld.scenes import register_zipworld
 
+    register_zipworld()  # for the environment as it is now
     cfg = load_config(args.config_file, args.opts)
     print(analyse_losses(cfg, args.output, args.limit, args.reuse))

@@ -16,7 +16,7 @@ INITIALISE = ("previous", "config")
 
 @dataclass(frozen=True)
 class Plan:
-    """What ``tools/self_train.py`` was asked for.
+    """What ``zipseg self-train`` was asked for.
 
     Attributes:
         configs: of the detector, one for each round; the last serves the rounds that remain.
