@@ -20,7 +20,7 @@ setup: $(STAMP)
 $(STAMP):
 	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): torch and the other requirements, a few minutes the first time"
-	@$(RUN) -m pip install -qq --no-compile --editable '.[dev,train,cluster]'
+	@$(RUN) -m pip install -qq --no-compile --editable '.[dev,train,cluster,docs]'
 	@$(RUN) -m zipseg install-detectron2 --cache .cache --from "$(DETECTRON2)"
 	@$(RUN) -c 'import cv2, faster_coco_eval, lvis, open_clip, segment_anything, torchvision, zipseg'
 	@rm -f $(VENV)/.zipseg-*
@@ -33,7 +33,6 @@ test: setup lint
 
 # The documentation in site/; a broken link or a docstring that cannot be shown is an error.
 docs: setup
-	$(RUN) -m pip install -qq --no-compile --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
 demo: setup
