@@ -15,7 +15,8 @@ from pycocotools.coco import COCO
 from tests.evaluation.perturbed import perturb, small_dataset
 
 from zipseg.config import add_zip_config
-from zipseg.evaluation import InstanceEvaluator, build_evaluators, evaluate_files
+from zipseg.evaluation.evaluator import InstanceEvaluator, build_evaluators
+from zipseg.evaluation.files import evaluate_files
 from zipseg.evaluation.report import load_matches, read_report
 from zipseg.utils.errors import ConfigError, ZipSegError
 
@@ -167,3 +168,49 @@ def test_damaged_files_are_named(tmp_path):
     (tmp_path / "matches_segm.npz").write_bytes(b"nothing")
     with pytest.raises(ZipSegError, match=r"matches_segm\.npz"):
         load_matches(tmp_path / "matches_segm.npz")
+
+
+def as_labels(results: list[dict]) -> dict:
+    """The same results as a file of labels of its own: other ids, folders and order."""
+    images = [
+        {**image, "id": 100 + image["id"], "file_name": f"photos/{image['file_name']}"}
+        for image in reversed(DATASET["images"])
+    ]
+    categories = [{"id": 50 - c["id"], "name": c["name"]} for c in DATASET["categories"]]
+    annotations = [
+        {**r, "id": i, "image_id": 100 + r["image_id"], "category_id": 50 - r["category_id"]}
+        for i, r in enumerate(results, 1)
+    ]
+    return {"images": images, "categories": categories, "annotations": annotations}
+
+
+def test_a_file_of_labels_is_evaluated_like_its_results(tmp_path, caplog):
+    results = perturb(DATASET, 3)
+    (tmp_path / "truth.json").write_text(json.dumps(DATASET))
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    labels = as_labels(results)
+    labels["images"].append({"id": 9999, "file_name": "other.png", "height": 9, "width": 9})
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    both = [
+        evaluate_files(tmp_path / "truth.json", tmp_path / name, tmp_path / f"{name}.out")
+        for name in ("results.json", "labels.json")
+    ]
+    for task in ("bbox", "segm"):
+        first, second = (each[task].metrics for each in both)
+        assert first == pytest.approx(second, nan_ok=True)
+    assert "left out 1 images and 0 categories" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": []}, "is empty|its images are not those"),
+        ({"categories": [{"id": 1, "name": "nothing like it"}]}, "its categories are not those"),
+    ],
+)
+def test_labels_of_other_images_or_names_are_refused(tmp_path, change, message):
+    (tmp_path / "truth.json").write_text(json.dumps(DATASET))
+    labels = {**as_labels([]), **change}
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    with pytest.raises(ZipSegError, match=message):
+        evaluate_files(tmp_path / "truth.json", tmp_path / "labels.json", tmp_path / "out")

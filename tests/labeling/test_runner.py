@@ -15,8 +15,7 @@ from PIL import Image
 from tests.labeling.corpus import IMAGES, png
 from tests.labeling.fakes import PixelHashModel, fake_config, fake_run, without_date, write_images
 
-from zipseg.labeling.errors import LabelingError, TooManyFailures
-from zipseg.labeling.runner import Rules
+from zipseg.labeling.errors import LabelingError, Rules, TooManyFailures
 from zipseg.utils.errors import CannotWrite, ZipSegError
 
 GOOD_IMAGES = ("grey.png", "palette.png", "alpha.png", "sixteen.png", "thin.png", "name äß 猫.png")

@@ -1,9 +1,9 @@
-"""Stands for all of the project's command lines, by the name that it is called by, in milliseconds.
+"""Stands for all of the console command's subcommands, in milliseconds.
 
 Training counts to ITERATIONS with a checkpoint each, and its "weights" are a hash of all that a
-training depends on; labels and metrics follow from those of the model. FAKE_FAIL=script:code makes
-a script fail, FAKE_SECONDS is how long an iteration takes; every start is written to LOG beside the
-scripts.
+training depends on; labels and metrics follow from those of the model. FAKE_FAIL=name:code makes
+one fail, FAKE_SECONDS is how long an iteration takes; every start is written to LOG beside this
+file.
 """
 
 import hashlib
@@ -76,18 +76,18 @@ def main(script: str, words: list[str]) -> int:
         log.write(f"{script} {' '.join(words)}\n")
     if script == failing:
         return int(code)
-    if script == "train_net.py":
+    if script == "train":
         (evaluate if "--eval-only" in words else train)(options(words))
-    elif script == "generate_pseudo_labels.py":
+    elif script == "label":
         given = options(words)
         model = identity(given.get("MODEL.WEIGHTS", ""))
         labels(f"{given['--output']}/labels.json", model, given["--dataset"])
-    elif script == "make_label_splits.py":
+    elif script == "splits":
         given = options(words)
         percent, seed, name = given["--percent"], int(given["--seed"]), given["--dataset"]
         marked = f"{percent}perc_seed{seed}" if seed else f"{percent}perc"
         labels(f"{given['--output']}/{marked}_{name}.json", percent, str(seed))
-    elif script == "filter_pseudo_labels.py":
+    elif script == "filter":
         labels(words[1], identity(words[0]))
     else:
         labels(words[2], identity(words[0]), identity(words[1]))
@@ -95,4 +95,4 @@ def main(script: str, words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(HERE.name, sys.argv[1:]))
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     launch = Launch(num_gpus=args.num_gpus, num_ranks=args.num_ranks)
     with run_or_explain():
-        programs = Programs(args.work, Path(__file__).absolute().parents[1], launch)
+        programs = Programs(args.work, launch)
         rows = Rows(read_rows(args.rows), programs, args.results)
         names = chosen(rows, args.only, args.table)
         if args.list:

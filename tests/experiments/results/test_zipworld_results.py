@@ -91,7 +91,7 @@ def test_rows_are_measured_once_and_again_when_their_inputs_change(plan, monkeyp
     assert [row["name"] for row in first["settings"]] == ["as configured", "k = 4"]
     assert [row["name"] for row in first["boundaries"]] == ["none", "lab"]
     for row in [*first["evaluations"], *first["settings"], *first["boundaries"]]:
-        assert row["command"].startswith("tools/")
+        assert row["command"].startswith(("tools/", "zipseg "))
         assert {"commit", "machine", "versions", "digest", "inputs"} <= row.keys()
     assert first["evaluations"][1]["result"]["metrics"]["segm_open_vocabulary"].keys() >= {
         "AP50_base",
@@ -99,7 +99,7 @@ def test_rows_are_measured_once_and_again_when_their_inputs_change(plan, monkeyp
     }
     assert "segm" in first["intervals"]["Zip"]
     text = (plan.parent / "results" / "world.md").read_text()
-    assert text.count("\n- Zip: `tools/train_net.py --eval-only --config-file ") == 1
+    assert text.count("\n- Zip: `zipseg train --eval-only --config-file ") == 1
     assert "| k = 4 |" in text
     assert "| lab | watershed |" in text
     assert "not measured" not in text.lower()

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.experiments.tables.test_rows import TABLES
-from tests.self_training.faked import ROOT, TINY, command_among, fake_tools, starts
+from tests.self_training.faked import ROOT, TINY, Among, fake_tools, starts
+from tools.experiments import training_tables
 
 from zipseg.experiments.tables.rows import read_rows
 
@@ -39,7 +40,7 @@ class Fixture:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.tools = fake_tools(folder / "tools")
-        self.command = command_among(self.tools, "training_tables.py")
+        self.command = Among(self.tools, training_tables.main)
         self.declare(*ROWS)
 
     def declare(self, *rows: dict) -> None:
@@ -153,7 +154,7 @@ def test_the_budget_interrupts_and_the_next_run_goes_on(tables):
 
 
 def test_a_failing_row_does_not_stop_the_others(tables, monkeypatch, capsys):
-    monkeypatch.setenv("FAKE_FAIL", "merge_pseudo_labels.py:2")
+    monkeypatch.setenv("FAKE_FAIL", "merge:2")
     assert tables.run() == 1
     assert tables.kept() == {
         "zip",

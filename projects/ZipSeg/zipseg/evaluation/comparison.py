@@ -10,7 +10,8 @@ from typing import Any
 
 from ..utils.errors import ZipSegError
 from ..utils.files import load_json
-from .bootstrap import Interval, paired_bootstrap
+from .bootstrap import Interval, paired_bootstrap, same_objects
+from .matching import Matches
 from .report import Report
 
 PUBLISHED = Path(__file__).with_name("published.json")
@@ -46,12 +47,14 @@ class Comparison:
         metrics: names of the columns.
         rows: the lines.
         intervals: run -> metric -> interval of its difference from the first run.
+        missing: run -> why it has no interval.
     """
 
     task: str
     metrics: tuple[str, ...]
     rows: tuple[Row, ...]
     intervals: Mapping[str, Mapping[str, Interval]]
+    missing: Mapping[str, str]
 
 
 def load_published(path: str | Path = PUBLISHED) -> list[dict[str, Any]]:
@@ -103,26 +106,45 @@ def _compare_task(
 ) -> Comparison:
     runs = [run for run in runs if task in run.results]
     first = runs[0]
-    rows = []
+    base, values = first.matches(task), first.results[task]
+    rows, intervals, missing = [], {}, {}
     for run in runs:
-        metrics, base = run.results[task], first.results[task]
-        comparable = run is not first and (run.dataset, run.images) == (first.dataset, first.images)
-        difference = {k: v - base[k] for k, v in metrics.items() if comparable and k in base}
+        metrics, matches = run.results[task], run.matches(task)
+        same = _same(first, run, base, matches)
+        difference = {
+            k: v - values[k]
+            for k, v in metrics.items()
+            if same and run is not first and k in values
+        }
         rows.append(Row(run.name, "", run.dataset, run.images, metrics, difference))
+        if run is first or not samples:
+            continue
+        if not same:
+            missing[run.name] = f"not on the same images and annotations as {first.name}"
+        elif base is None or matches is None:
+            lacking = first.name if base is None else run.name
+            missing[run.name] = (
+                f"{lacking} kept no matches; evaluate it with the backend 'vectorized'"
+            )
+        else:
+            groups = {"": base.names, **first.groups.get(task, {})}
+            bounds = paired_bootstrap(base, matches, groups, samples=samples, seed=seed)
+            intervals[run.name] = {k: v for k, v in bounds.items() if k in metrics}
     datasets = {run.dataset for run in runs}
     for row in published:
         if row["task"] == task and (common := datasets & set(row["datasets"])):
             dataset = sorted(common)[0]
             rows.append(Row(row["name"], row["source"], dataset, row["images"], row["metrics"], {}))
     columns = dict.fromkeys(metric for row in rows for metric in row.metrics)
-    intervals = {}
-    base = first.matches(task) if samples else None
-    for row, run in zip(rows, runs, strict=False):
-        if row.difference and base is not None and (other := run.matches(task)) is not None:
-            groups = {"": base.names, **first.groups.get(task, {})}
-            bounds = paired_bootstrap(base, other, groups, samples=samples, seed=seed)
-            intervals[run.name] = {k: v for k, v in bounds.items() if k in row.metrics}
-    return Comparison(task, tuple(columns), tuple(rows), intervals)
+    return Comparison(task, tuple(columns), tuple(rows), intervals, missing)
+
+
+def _same(first: Report, run: Report, ours: Matches | None, theirs: Matches | None) -> bool:
+    """Whether two runs can be subtracted: by the objects they were matched with where both kept
+    these, else by the name of the data set and the number of images."""
+    if ours is not None and theirs is not None:
+        return same_objects(ours, theirs)
+    return (run.dataset, run.images) == (first.dataset, first.images)
 
 
 def to_markdown(comparisons: Sequence[Comparison]) -> str:
@@ -185,6 +207,7 @@ def to_json(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
                 run: {metric: interval._asdict() for metric, interval in bounds.items()}
                 for run, bounds in comparison.intervals.items()
             },
+            "without_interval": dict(comparison.missing),
         }
         for comparison in comparisons
     ]
@@ -199,6 +222,9 @@ def _interval_notes(comparison: Comparison, lead: str) -> list[str]:
         for run, bounds in comparison.intervals.items()
         for metric, i in bounds.items()
         if i.low or i.high or i.difference  # nothing to tell where neither run finds anything
+    ] + [
+        f"{lead}{run} less {first.name}: no interval, {why}"
+        for run, why in comparison.missing.items()
     ]
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from .merging import MergeRule
+from .rule import MergeRule
 
 _HELP = {
     "new_score": "new labels of at least this score are kept",

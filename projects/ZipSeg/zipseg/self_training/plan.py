@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..utils.errors import ConfigError
-from .merging import MergeRule
 from .programs import Programs, resolved
+from .rule import MergeRule
 from .step import Step
 
 INITIALISE = ("previous", "config")
@@ -16,7 +16,7 @@ INITIALISE = ("previous", "config")
 
 @dataclass(frozen=True)
 class Plan:
-    """What ``tools/self_train.py`` was asked for.
+    """What ``zipseg self-train`` was asked for.
 
     Attributes:
         configs: of the detector, one for each round; the last serves the rounds that remain.

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import functools
-import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
-from ..engine.setup import load_config
-from ..evaluation.report import REPORT_NAME
 from .step import Step
+
+PROGRAM = (sys.executable, "-m", "zipseg")  # the console command of this very environment
 
 
 @dataclass(frozen=True)
@@ -44,27 +41,28 @@ class Launch:
 
 @dataclass(frozen=True)
 class Programs:
-    """Makes steps of the scripts in ``tools``.
+    """Makes steps of the console command's subcommands.
 
     Attributes:
         output: the folder that all steps' folders are in.
-        tools: where the scripts are.
         launch: how they run.
+        program: the words that stand before a subcommand.
     """
 
     output: Path
-    tools: Path
     launch: Launch = Launch()
+    program: tuple[str, ...] = field(default_factory=lambda: PROGRAM)
 
     def argv(self, step: Step) -> list[str]:
         """The words to execute, from the current directory."""
-        script, *arguments = step.command
-        program = os.path.relpath(self.tools / script)
-        return [*step.launch, sys.executable, program, *step.extra, *arguments]
+        name, *arguments = step.command
+        return [*step.launch, *self.program, name, *step.extra, *arguments]
 
     def shown(self, step: Step) -> str:
         """The command line to type."""
-        return shlex.join(["python" if w == sys.executable else w for w in self.argv(step)])
+        words = self.argv(step)
+        at = len(step.launch)
+        return shlex.join([*words[:at], "zipseg", *words[at + len(self.program) :]])
 
     def folder(self, name: str) -> Path:
         return self.output / name
@@ -83,7 +81,7 @@ class Programs:
         output = ("--output", str(self.folder(name)))
         return Step(
             name,
-            ("generate_pseudo_labels.py", *where, *output, *opts, *model),
+            ("label", *where, *output, *opts, *model),
             self.folder(name) / "labels.json",
             () if weights is None else (weights,),
             resolved(config_file, opts),
@@ -112,7 +110,7 @@ class Programs:
         return Step(
             name,
             (
-                "train_net.py",
+                "train",
                 "--config-file",
                 config_file,
                 "--resume",
@@ -136,12 +134,14 @@ class Programs:
         weights: Path | None = None,
     ) -> Step:
         """Evaluates on the config's test data sets; its product is the first one's report."""
+        from ..evaluation.report import REPORT_NAME
+
         settings = resolved(config_file, opts)
         model = () if weights is None else ("MODEL.WEIGHTS", str(weights))
         output = ("OUTPUT_DIR", str(self.folder(name)))
         return Step(
             name,
-            ("train_net.py", "--eval-only", "--config-file", config_file, *opts, *model, *output),
+            ("train", "--eval-only", "--config-file", config_file, *opts, *model, *output),
             self.folder(name) / "inference" / settings["DATASETS"]["TEST"][0] / REPORT_NAME,
             () if weights is None else (weights,),
             settings,
@@ -152,13 +152,13 @@ class Programs:
     def select(self, name: str, labels: Path, rules: Mapping[str, object]) -> Step:
         """Keeps the better labels of a file (``labeling.filters.Selection``)."""
         product = self.folder(name) / "labels.json"
-        command = ("filter_pseudo_labels.py", str(labels), str(product), *flags(rules))
+        command = ("filter", str(labels), str(product), *flags(rules))
         return Step(name, command, product, (labels,))
 
     def merge(self, name: str, new: Path, previous: Path, rules: Mapping[str, object]) -> Step:
         """Merges labels with those of the round before (``merging.MergeRule``)."""
         product = self.folder(name) / "labels.json"
-        command = ("merge_pseudo_labels.py", str(new), str(previous), str(product), *flags(rules))
+        command = ("merge", str(new), str(previous), str(product), *flags(rules))
         return Step(name, command, product, (new, previous))
 
 
@@ -173,6 +173,11 @@ def resolved(config_file: str, opts: Sequence[str]) -> dict:
 
 @functools.cache
 def _resolved(config_file: str, opts: tuple[str, ...]) -> dict:
+    # Imported here: a command line that is wrong should say so before PyTorch is loaded.
+    import yaml
+
+    from ..engine.setup import load_config
+
     return yaml.safe_load(load_config(config_file, list(opts)).dump())
 
 

@@ -25,14 +25,14 @@ class Step:
 
     Attributes:
         name: also its folder below the pipeline's, such as "round1/train".
-        command: a script of ``tools/`` and its arguments.
+        command: a subcommand of ``zipseg`` and its arguments.
         product: the file that is there when the command has done its work; absolute, or relative
             to the working directory as in ``command``.
         needs: files that it reads, products of other steps among them.
         settings: JSON-ready values that decide the outcome too, such as the resolved config.
         launch: words before the interpreter, e.g. ``srun ...``. Like ``extra`` they say how the
             step runs and may differ from one start to the next.
-        extra: arguments right after the script.
+        extra: arguments right after the subcommand.
     """
 
     name: str

@@ -100,10 +100,35 @@ def _inside(content: Any, *keys: str) -> Any:
 
 
 def _subtitle(labels: dict, provenance: Any) -> str:
+    """What was labelled, by which model with which config and weights, and when."""
     source = _inside(provenance, "source", "name")
-    architecture = _inside(provenance, "config", "MODEL", "META_ARCHITECTURE")
-    parts = (source, architecture, labels["info"].get("date_created"))
+    model = _inside(provenance, "config", "MODEL")
+    architecture = _inside(model, "META_ARCHITECTURE")
+    parts = (
+        *(source, architecture, _config_file(_inside(provenance, "command"))),
+        *(_weights(model), labels["info"].get("date_created")),
+    )
     return " · ".join(str(part) for part in parts if part)
+
+
+def _config_file(command: Any) -> str | None:
+    """The config file of the command line that made the labels."""
+    words = command.split() if isinstance(command, str) else []
+    at = words.index("--config-file") + 1 if "--config-file" in words else len(words)
+    return words[at] if at < len(words) else None
+
+
+def _weights(model: Any) -> str | None:
+    """The networks' weights by their names, or a detector's checkpoint."""
+    if isinstance(_inside(model, "WEIGHTS"), str) and model["WEIGHTS"]:
+        return model["WEIGHTS"]
+    parts = ((part, _inside(model, "ZIP", part)) for part in ("SEMANTIC", "BOUNDARY", "SAM"))
+    named = (
+        f"{_inside(section, 'ARCH') or _inside(section, 'TYPE')}/{section['WEIGHTS']}"
+        for _, section in parts
+        if _inside(section, "WEIGHTS")
+    )
+    return ", ".join(named) or None
 
 
 def _tiles(labels: dict, failures: list, speed: dict | None, comparison: Comparison) -> list:

@@ -48,7 +48,7 @@ def evaluations(plan: Evaluations, output: Path) -> Iterator[Wanted]:
             "seed": 0,
         }
         arguments = ["--eval-only", "--config-file", config, *options]
-        command = shlex.join(["tools/train_net.py", *map(str, arguments)])
+        command = shlex.join(["zipseg", "train", *map(str, arguments)])
         yield Wanted("evaluations", name, inputs, command)
 
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ...engine.loader import ImageMapper
 from ...engine.setup import load_config
-from ...evaluation import InstanceEvaluator
+from ...evaluation.evaluator import InstanceEvaluator
 from ...utils.errors import ZipSegError
 from ...utils.files import write_json
 from .memo import Variants

@@ -81,5 +81,5 @@ def _split(programs: Programs, folder: str, rules: dict) -> Step:
     output = programs.folder(folder)
     words = ("--dataset", rules["dataset"], "--percent", f"{percent:g}", "--seed", str(seed))
     product = output / split_name(annotation_path(rules["dataset"]).name, percent, seed)
-    command = ("make_label_splits.py", *words, "--output", str(output))
+    command = ("splits", *words, "--output", str(output))
     return Step(folder, command, product)

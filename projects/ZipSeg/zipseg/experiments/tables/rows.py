@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ...labeling.filters import Selection
-from ...self_training.merging import MergeRule
+from ...self_training.rule import MergeRule
 from ...utils.errors import ZipSegError
 
 _FIELDS = {"name", "table", "title", "config", "opts", "labels", "start", "matrix"}
