@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from zipseg.reference.discovery import plain_discover
-from zipseg.stages.discovery import DiscoverySettings, discover
-from zipseg.stages.types import Activation
+from zipseg.experiments.reference import plain_discover
+from zipseg.modeling.stages.discovery import DiscoverySettings, discover
+from zipseg.structures import Activation
 
 FAITHFUL = DiscoverySettings(most_common=20)
 
