@@ -186,9 +186,6 @@ def _add_evaluation(cfg: CfgNode) -> None:
     # "open_vocabulary" (novel, base and all categories: COCO's 48/17 split, or `unseen_names` of
     # the metadata) and "lvis" (LVIS v1's federated rules; set TEST.DETECTIONS_PER_IMAGE to 300).
     cfg.EVALUATION.PROTOCOLS = ("coco",)
-    # "vectorized" (fastest; the only one that keeps what `zipseg compare` bootstraps), or the
-    # library "faster_coco_eval" or "pycocotools" (not for LVIS). All agree to rounding.
-    cfg.EVALUATION.BACKEND = "vectorized"
 
 
 def _add_training(cfg: CfgNode) -> None:

@@ -28,7 +28,6 @@ def evaluate_files(
     protocols: Sequence[str] = ("coco",),
     *,
     unseen: Iterable[str] = (),
-    backend: str = "vectorized",
 ) -> dict[str, Evaluation]:
     """Evaluate a file of predictions, whoever made it; writes the report.
 
@@ -53,14 +52,13 @@ def evaluate_files(
             f"{predictions} is neither a list of COCO-format results nor a COCO-format file"
         )
     found = Detections.from_results(results, truth, str(predictions))
-    evaluations = evaluate_all(truth, found, protocols, unseen=unseen, backend=backend)
+    evaluations = evaluate_all(truth, found, protocols, unseen=unseen)
     write_report(
         output_folder,
         evaluations,
         dataset=Path(annotations).stem,
         annotations=str(annotations),
         images=len(truth.image_ids),
-        backend=backend,
     )
     return evaluations
 
@@ -125,7 +123,6 @@ def evaluate_all(
     protocols: Sequence[str],
     *,
     unseen: Iterable[str],
-    backend: str,
 ) -> Mapping[str, Evaluation]:
     """Boxes, and masks where both sides have them (or nothing was found at all)."""
     has_masks = any(s is not None for s in truth.segmentation)
@@ -134,7 +131,7 @@ def evaluate_all(
     for protocol, iou_type in itertools.product(
         protocols, ("bbox", "segm") if masks else ("bbox",)
     ):
-        outcome = evaluate(protocol, truth, found, iou_type, unseen=unseen, backend=backend)
+        outcome = evaluate(protocol, truth, found, iou_type, unseen=unseen)
         task = task_name(iou_type, protocol)
         evaluations[task] = outcome
         shown = {k: v for k, v in outcome.metrics.items() if not math.isnan(v)}
