@@ -76,54 +76,35 @@ class Reference(NamedTuple):
 def faster_coco_eval_metrics(
     dataset: dict, results: list[dict], iou_type: str, protocol: str
 ) -> Reference:
-    """faster-coco-eval's numbers by the rules of a protocol: "coco", "class_agnostic", "lvis"."""
+    """faster-coco-eval's numbers by the rules of a protocol: "coco" or "class_agnostic"."""
     from faster_coco_eval import COCO, COCOeval_faster
 
-    caps = {"coco": [1, 10, 100], "class_agnostic": [1, 10, 100, 1000], "lvis": [300]}[protocol]
-    dataset, results = copy.deepcopy(dataset), copy.deepcopy(results)
+    caps = {"coco": [1, 10, 100], "class_agnostic": [1, 10, 100, 1000]}[protocol]
+    results = copy.deepcopy(results)
     if iou_type == "segm":
         for result in results:
             result.pop("bbox")
-    if protocol == "lvis":
-        results = _best_of_each_image(results, caps[-1])
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(dataset)
-        options = {"lvis_style": True} if protocol == "lvis" else {}
-        evaluation = COCOeval_faster(truth, truth.loadRes(results), iou_type, **options)
-        evaluation.params.useCats = int(protocol != "class_agnostic")
+        truth = COCO(copy.deepcopy(dataset))
+        evaluation = COCOeval_faster(truth, truth.loadRes(results), iou_type)
+        evaluation.params.useCats = int(protocol == "coco")
         evaluation.params.maxDets = caps
         evaluation.evaluate()
         evaluation.accumulate()
-    precision, recall = (
+    precision, recall = (  # [T, R, K, A, M] and [T, K, A, M]
         np.where(evaluation.eval[key] < 0, np.nan, evaluation.eval[key]) * 100
         for key in ("precision", "recall")
     )
-    # [T, R, K, A, M] and [T, K, A, M]; AP is that under the cap of 100 (300 for LVIS).
-    precision = precision[..., caps.index(100) if 100 in caps else -1].mean(1)
+    precision = precision[..., 2].mean(1)
     metrics = {"AP": precision[:, :, 0], "AP50": precision[0, :, 0], "AP75": precision[5, :, 0]}
     for place, size in enumerate("sml", start=1):
         metrics[f"AP{size}"] = precision[:, :, place]
         metrics[f"AR{size}@{caps[-1]}"] = recall[:, :, place, -1]
     metrics |= {f"AR@{cap}": recall[:, :, 0, m] for m, cap in enumerate(caps)}
-    categories = dataset["categories"]
-    per_category = {}
-    if protocol != "class_agnostic":
-        names = [category["name"] for category in categories]
-        per_category = {name: _mean(precision[:, k, 0]) for k, name in enumerate(names)}
-    if protocol == "lvis":
-        for f in "rcf":
-            members = [k for k, category in enumerate(categories) if category["frequency"] == f]
-            metrics[f"AP{f}"] = precision[:, members, 0]
+    names = [category["name"] for category in dataset["categories"]] if protocol == "coco" else []
+    per_category = {name: _mean(precision[:, k, 0]) for k, name in enumerate(names)}
     return Reference({key: _mean(values) for key, values in metrics.items()}, per_category)
 
 
 def _mean(values: np.ndarray) -> float:
     return float("nan") if np.isnan(values).all() else float(np.nanmean(values))
-
-
-def _best_of_each_image(results: list[dict], cap: int) -> list[dict]:
-    """LVIS's cap is of an image, over all categories; the library's is of a category."""
-    best: dict[int, list[dict]] = {}
-    for result in sorted(results, key=lambda r: -r["score"]):
-        best.setdefault(result["image_id"], []).append(result)
-    return [result for each in best.values() for result in each[:cap]]

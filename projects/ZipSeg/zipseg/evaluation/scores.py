@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .columns import Detections, GroundTruth
-from .matching import AREA_RANGES, Matches, Rules, match
+from .matching import AREA_RANGES, Matches, MatchingRules, match
 from .precision import average_precision, recall
 
 
@@ -29,7 +29,7 @@ class Scores:
     matches: Matches
 
 
-def score(truth: GroundTruth, found: Detections, iou_type: str, rules: Rules) -> Scores:
+def score(truth: GroundTruth, found: Detections, iou_type: str, rules: MatchingRules) -> Scores:
     """Scores detections; equal to pycocotools', lvis' and faster-coco-eval's to rounding.
 
     Args:

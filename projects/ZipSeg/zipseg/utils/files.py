@@ -22,41 +22,37 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
     ended well and all is on the disk; its folder is made if need be.
 
     Raises:
-        OSError: it cannot be written; whatever was there before is unchanged.
+        CannotWrite: whatever was there before is unchanged.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-            os.chmod(file.name, 0o666 & ~_umask())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-
-
-@contextmanager
-def replacing_text(path: str | Path) -> Iterator[TextIO]:
-    """The same for text in UTF-8.
-
-    Raises:
-        CannotWrite: an older file is left as it was.
-    """
     try:
-        with replacing(path) as file:
-            text = io.TextIOWrapper(file, encoding="utf-8")
-            yield text
-            text.detach()  # flushes, and leaves the file open
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                file.close()
+                os.chmod(file.name, 0o666 & ~_umask())
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
     except OSError as error:
         raise CannotWrite(path, error) from error
 
 
+@contextmanager
+def replacing_text(path: str | Path) -> Iterator[TextIO]:
+    """The same for text in UTF-8."""
+    with replacing(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8")
+        yield text
+        text.detach()  # flushes, and leaves the file open
+
+
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Writes a file at once, with its folder if need be; raises OSError as ``replacing`` does."""
+    """Writes a file at once, with its folder if need be; raises CannotWrite as ``replacing``."""
     with replacing(path) as file:
         file.write(content)
 

@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ...modeling.networks.clip_boundary import ClipBoundary
 from ...modeling.networks.clip_surgery import ClipSurgery
+from ...utils.tables import markdown
 
 META = torch.device("meta")
 DETECTOR = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml"
@@ -125,24 +126,26 @@ def to_markdown(
     label: list[Cost], detector: list[Cost], whole: list[Stage], teraflops: float
 ) -> str:
     """Three tables: Zip and the detector for an image, then the stages."""
-    parts = [_table("Zip, an image", label), _table("Mask R-CNN R-50 FPN, an image", detector)]
-    lines = [
-        f"| stage | images | how many | GFLOPs an image | GPU-hours at {teraflops:g} TFLOP/s |",
-        "|---|---:|---|---:|---:|",
-    ]
-    lines += [
-        f"| {s.name} | {s.images:,} | {s.arithmetic} | {s.flops / 1e9:,.0f} | "
-        f"{s.gpu_hours(teraflops):,.1f} |"
+    head = ["stage", "how many", "images", "GFLOPs an image"]
+    rows = [
+        [s.name, s.arithmetic, f"{s.images:,}", f"{s.flops / 1e9:,.0f}"]
+        + [f"{s.gpu_hours(teraflops):,.1f}"]
         for s in whole
     ]
-    return "\n".join([*parts, *lines]) + "\n"
+    return "\n".join(
+        [
+            _table("Zip, an image", label),
+            _table("Mask R-CNN R-50 FPN, an image", detector),
+            markdown([*head, f"GPU-hours at {teraflops:g} TFLOP/s"], rows, 2),
+        ]
+    )
 
 
 def _table(title: str, costs: list[Cost]) -> str:
-    lines = [f"| {title} | | GFLOPs |", "|---|---|---:|"]
-    lines += [f"| {cost.part} | {cost.how} | {cost.flops / 1e9:,.1f} |" for cost in costs]
+    rows = [[cost.part, cost.how, f"{cost.flops / 1e9:,.1f}"] for cost in costs]
     total = sum(cost.flops for cost in costs)
-    return "\n".join([*lines, f"| **all** | | {total / 1e9:,.1f} |", ""])
+    rows.append(["**all**", None, f"{total / 1e9:,.1f}"])
+    return markdown([title, "", "GFLOPs"], rows, numbers_from=2)
 
 
 def _clip_tower(name: str) -> nn.Module:
