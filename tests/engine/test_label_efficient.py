@@ -39,19 +39,19 @@ def labels(tmp_path):
 def test_the_protocols_schedules(percent, solver, labels, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cfg = load_config(COCO, share_options(COCO, ["DATASETS.TRAIN", f"('{labels}',)"], percent))
-    assert (cfg.SOLVER.BASE_LR, cfg.SOLVER.STEPS, cfg.SOLVER.MAX_ITER) == solver
-    assert cfg.OUTPUT_DIR == f"output/LabelEfficient/COCO_mask_rcnn_R50_FPN_{percent}perc"
+    assert solver == (cfg.SOLVER.BASE_LR, cfg.SOLVER.STEPS, cfg.SOLVER.MAX_ITER)
+    assert f"output/LabelEfficient/COCO_mask_rcnn_R50_FPN_{percent}perc" == cfg.OUTPUT_DIR
     (split,) = cfg.DATASETS.TRAIN
     whole = json.loads(labels.read_text())
     assert json.loads((tmp_path / split).read_text()) == make_split(whole, percent)
-    assert cfg.TRAINING.IMAGE_ROOT == str(tmp_path)
+    assert str(tmp_path) == cfg.TRAINING.IMAGE_ROOT
 
 
 def test_options_win_and_the_seed_chooses_other_labels(labels, tmp_path):
     opts = ["DATASETS.TRAIN", f"('{labels}',)", "OUTPUT_DIR", str(tmp_path), "SOLVER.MAX_ITER", "7"]
     cfg = load_config(ZIPWORLD, share_options(ZIPWORLD, opts, 10, seed=1))
-    assert (cfg.SOLVER.MAX_ITER, cfg.OUTPUT_DIR) == (7, str(tmp_path))
-    assert cfg.DATASETS.TRAIN == (f"{tmp_path}/10perc_seed1_truth.json",)
+    assert (7, str(tmp_path)) == (cfg.SOLVER.MAX_ITER, cfg.OUTPUT_DIR)
+    assert (f"{tmp_path}/10perc_seed1_truth.json",) == cfg.DATASETS.TRAIN
 
 
 def test_a_registered_data_set_brings_its_images_folder(tmp_path, monkeypatch):
@@ -62,9 +62,7 @@ def test_a_registered_data_set_brings_its_images_folder(tmp_path, monkeypatch):
     (tmp_path / "zipworld_train.json").write_text(
         json.dumps({"images": [{"id": 1}], "annotations": [], "categories": []})
     )
-    cfg = load_config(
-        ZIPWORLD, share_options(ZIPWORLD, ["OUTPUT_DIR", str(tmp_path / "out")], 100)
-    )
+    cfg = load_config(ZIPWORLD, share_options(ZIPWORLD, ["OUTPUT_DIR", str(tmp_path / "out")], 100))
     assert cfg.TRAINING.IMAGE_ROOT.endswith("zipworld/train")
     assert cfg.SOLVER.MAX_ITER == 400
 

@@ -206,8 +206,8 @@ def _add_training(cfg: CfgNode) -> None:
     # SOLVER.REFERENCE_WORLD_SIZE, which itself follows the number of GPUs only. 0: they stay.
     training.REFERENCE_BATCH_SIZE = 0
     # The schedules of `zipseg train --percent P`, one row a share of the labels: P, SOLVER.BASE_LR,
-    # STEPS and MAX_ITER. These are for 16 images of COCO: CutLER's for its 1 and 2 %, then 12 epochs
-    # of the share, with its learning rate up to 20 %.
+    # STEPS and MAX_ITER. These are for 16 images of COCO: CutLER's for its 1 and 2 %, then 12
+    # epochs of the share, with its learning rate up to 20 %.
     training.SHARES = [
         [1, 0.04, [2400, 3200], 3600],
         [2, 0.04, [2400, 3200], 3600],

@@ -62,10 +62,8 @@ def run(args: argparse.Namespace) -> None:
     given = vars(args)
     options = [word for name in NETWORKS for word in (name, f"{name}_weights")]
     networks = Networks(**{each: given[each] for each in options if given[each] is not None})
-    if args.dataset:
-        reported = from_registered(args.dataset)
-    else:
-        reported = from_files(args.json, args.images)
+    named = args.dataset is not None
+    reported = from_registered(args.dataset) if named else from_files(args.json, args.images)
     request = ProbeRequest(
         from_registered(args.tune) if args.tune else reported,
         reported,

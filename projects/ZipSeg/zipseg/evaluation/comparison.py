@@ -133,7 +133,9 @@ def _compare_task(
     for row in published:
         if row["task"] == task and (common := datasets & set(row["datasets"])):
             dataset = sorted(common)[0]
-            rows.append(ComparedRun(row["name"], row["source"], dataset, row["images"], row["metrics"], {}))
+            rows.append(
+                ComparedRun(row["name"], row["source"], dataset, row["images"], row["metrics"], {})
+            )
     columns = dict.fromkeys(metric for row in rows for metric in row.metrics)
     return Comparison(task, tuple(columns), tuple(rows), intervals, missing)
 

@@ -143,7 +143,9 @@ def match(truth: GroundTruth, found: Detections, iou_type: str, rules: MatchingR
     )
 
 
-def judged_rows(truth: GroundTruth, found: Detections, iou_type: str, rules: MatchingRules) -> np.ndarray:
+def judged_rows(
+    truth: GroundTruth, found: Detections, iou_type: str, rules: MatchingRules
+) -> np.ndarray:
     """Rows of ``found`` that the rules look at, before any cap within image and category."""
     if rules.federated:
         return found.judged_federated(truth, iou_type, rules.caps[-1])

@@ -25,7 +25,9 @@ def read_settings(config_file: str, opts: Sequence[str] = ()) -> dict[str, Any]:
     """
     settings = _with_bases(Path(get_config_file(config_file)))
     if len(opts) % 2:
-        raise ConfigError("--config-file", f"{config_file}: KEY VALUE options, but {opts[-1]} alone")
+        raise ConfigError(
+            "--config-file", f"{config_file}: KEY VALUE options, but {opts[-1]} alone"
+        )
     for key, value in zip(opts[::2], opts[1::2], strict=True):
         nested: Any = _plain(value)
         for part in reversed(key.split(".")):

@@ -10,7 +10,14 @@ from typing import Any
 from ..data.labels import read_labels
 from ..utils.errors import ZipSegError
 from ..utils.files import replacing_text
-from .report_data import AgainstTruth, choose_images, compare, gallery_entry, histograms, match_images
+from .report_data import (
+    AgainstTruth,
+    choose_images,
+    compare,
+    gallery_entry,
+    histograms,
+    match_images,
+)
 
 FILE = "report.html"
 

@@ -95,9 +95,7 @@ def _labels(declaration: Declaration, programs: Programs, row: Row) -> Step:
     return programs.select(folder, source.predict.product, rules)
 
 
-def _measure(
-    declaration: Declaration, programs: Programs, row: Row, weights: Path | None
-) -> Step:
+def _measure(declaration: Declaration, programs: Programs, row: Row, weights: Path | None) -> Step:
     name = f"{row.name}/{row.measure}"
     if row.measure == "evaluation":
         return programs.evaluate(name, row.config, row.opts, weights)

@@ -7,7 +7,7 @@ import skimage.measure
 import torch
 from torch import Tensor
 
-from ..structures import Activation
+from zipseg.structures import Activation
 
 
 class PlainObject(NamedTuple):

@@ -2,11 +2,9 @@
 
 import pytest
 import torch
+from benchmarks.costs import META, Cost, Stage, count, main
 from tests.self_training.faked import ROOT
-from tools.experiments import count_costs
 from torch import nn
-
-from zipseg.experiments.benchmarks.costs import META, Cost, Stage, count
 
 
 def test_a_convolution_and_a_product():
@@ -25,6 +23,6 @@ def test_gpu_hours():
 
 
 def test_the_documented_tables_are_what_the_command_prints(capsys):
-    count_costs.main([])
+    main([])
     tables = capsys.readouterr().out.strip()
     assert tables in (ROOT / "docs" / "clusters.md").read_text()

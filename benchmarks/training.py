@@ -12,9 +12,9 @@ from detectron2.engine import DefaultTrainer
 from detectron2.utils.env import seed_all_rng
 from detectron2.utils.events import EventStorage
 
-from ...engine.setup import load_config
-from ...engine.trainer import Trainer
-from ...zipworld.scenes import register_zipworld
+from zipseg.engine.setup import load_config
+from zipseg.engine.trainer import Trainer
+from zipseg.zipworld.scenes import register_zipworld
 
 _PARTS = ["TRAINING.DROP_LOSS.ENABLED", True, "TRAINING.SCORE_WEIGHTS.ENABLED", True]
 # Detectron2's own box head in all three: what a config's heads cost is not the trainer's.

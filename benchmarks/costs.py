@@ -1,4 +1,5 @@
-"""What each stage costs, counted on the real architectures without weights, data or arithmetic.
+"""What each stage costs, counted on the real architectures without weights, data or arithmetic:
+``python -m benchmarks.costs`` prints it in seconds, without a GPU.
 
 Everything is built on PyTorch's "meta" device, where tensors have shapes only, and its
 ``FlopCounterMode`` adds up the products: 2 FLOPs a multiply-add of convolutions, matrix products
@@ -7,6 +8,7 @@ and attention; element-wise work is not counted.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,9 +20,9 @@ from segment_anything import sam_model_registry
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ...modeling.networks.clip_boundary import ClipBoundary
-from ...modeling.networks.clip_surgery import ClipSurgery
-from ...utils.tables import markdown
+from zipseg.modeling.networks.clip_boundary import ClipBoundary
+from zipseg.modeling.networks.clip_surgery import ClipSurgery
+from zipseg.utils.tables import markdown
 
 META = torch.device("meta")
 DETECTOR = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml"
@@ -128,8 +130,10 @@ def to_markdown(
     """Three tables: Zip and the detector for an image, then the stages."""
     head = ["stage", "how many", "images", "GFLOPs an image"]
     rows = [
-        [s.name, s.arithmetic, f"{s.images:,}", f"{s.flops / 1e9:,.0f}"]
-        + [f"{s.gpu_hours(teraflops):,.1f}"]
+        [
+            *(s.name, s.arithmetic, f"{s.images:,}", f"{s.flops / 1e9:,.0f}"),
+            f"{s.gpu_hours(teraflops):,.1f}",
+        ]
         for s in whole
     ]
     return "\n".join(
@@ -174,3 +178,24 @@ def _image(height: int, width: int) -> Tensor:
 
 def _regions(count: int, side: int) -> Tensor:
     return torch.empty(count, 256, side, side, device=META)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    size = {"nargs": 2, "type": int, "metavar": ("HEIGHT", "WIDTH")}
+    parser.add_argument("--image", **size, default=[480, 640], help="for Zip, pixels")
+    parser.add_argument("--resized", **size, default=[800, 1088], help="for the detector, pixels")
+    parser.add_argument("--boxes", type=int, default=20, help="objects that Zip finds in an image")
+    parser.add_argument(
+        "--teraflops", type=float, default=10.0, help="that a GPU reaches, not its maximum"
+    )
+    args = parser.parse_args(arguments)
+    label, detector = label_costs(*args.image, args.boxes), detector_costs(*args.resized)
+    totals = [sum(cost.flops for cost in costs) for costs in (label, detector)]
+    print(to_markdown(label, detector, stages(*totals), args.teraflops))
+
+
+if __name__ == "__main__":
+    main()

@@ -5,13 +5,13 @@ import sys
 
 import pytest
 import torch
+from benchmarks import __main__ as benchmark
+from benchmarks.forward import benchmark_picture, forward_benchmark
+from benchmarks.surgery import plain_similarity
+from benchmarks.vocabulary import vocabulary_benchmark
 from detectron2.modeling import build_model
-from tools.experiments import benchmark
 
 from zipseg.engine.setup import load_config
-from zipseg.experiments.benchmarks.forward import benchmark_picture, forward_benchmark
-from zipseg.experiments.benchmarks.surgery import plain_similarity
-from zipseg.experiments.benchmarks.vocabulary import vocabulary_benchmark
 
 TINY = str(benchmark.ROOT / "configs" / "Test" / "zip_tiny_random.yaml")
 

@@ -16,8 +16,8 @@ from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from ...evaluation.columns import Detections, GroundTruth
-from ...evaluation.protocols import evaluate
+from zipseg.evaluation.columns import Detections, GroundTruth
+from zipseg.evaluation.protocols import evaluate
 
 _WIDTH, _HEIGHT, _CATEGORIES, _OBJECTS = 640, 480, 80, 7
 _NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")

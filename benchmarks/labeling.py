@@ -12,16 +12,17 @@ from detectron2.config import CfgNode
 from detectron2.structures import Boxes, Instances
 from torch import nn
 
-from ...engine.inference import load_model
-from ...engine.setup import load_config
-from ...labeling import distributed
-from ...labeling.assembly import LABELS, read_summary
-from ...labeling.job import LabelJob
-from ...labeling.labeler import Labeler
-from ...labeling.provenance import describe
-from ...labeling.runner import Rules, label_source
-from ...labeling.sources import folder_source, use_vocabulary
-from ...zipworld.scenes import CATEGORY_NAMES, render_scene
+from zipseg.engine.inference import load_model
+from zipseg.engine.setup import load_config
+from zipseg.labeling import distributed
+from zipseg.labeling.assembly import LABELS, read_summary
+from zipseg.labeling.job import LabelJob
+from zipseg.labeling.labeler import Labeler
+from zipseg.labeling.provenance import describe
+from zipseg.labeling.runner import Rules, label_source
+from zipseg.labeling.sources import folder_source, use_vocabulary
+from zipseg.zipworld.scenes import CATEGORY_NAMES, render_scene
+
 from .forward import NETWORKS, stopwatch
 from .memory import peak_mib
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 import open_clip
 import torch
 import torch.nn.functional as F
+from tests.references.discovery import PlainObject, plain_discover
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from ...modeling.stages.discovery import DiscoverySettings, discover
-from ...structures import Activation, Proposals
-from ...zipworld.scenes import render_scene
-from ..reference import PlainObject, plain_discover
+from zipseg.modeling.stages.discovery import DiscoverySettings, discover
+from zipseg.structures import Activation, Proposals
+from zipseg.zipworld.scenes import render_scene
 
 STRIDE = 16
 

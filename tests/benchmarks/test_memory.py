@@ -5,8 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-
-from zipseg.experiments.benchmarks.memory import peak_mib
+from benchmarks.memory import peak_mib
 
 
 def test_the_peak_stays_after_memory_is_given_back():

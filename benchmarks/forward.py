@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import torch
 
-from ...modeling.zip import Zip
-from ...zipworld.scenes import render_scene
+from zipseg.modeling.zip import Zip
+from zipseg.zipworld.scenes import render_scene
+
 from .memory import peak_mib
 
 NETWORKS = (

@@ -6,7 +6,8 @@ import time
 import torch
 from torch import Tensor
 
-from ...modeling.stages.activation import similarity_among_names
+from zipseg.modeling.stages.activation import similarity_among_names
+
 from .memory import peak_mib
 
 

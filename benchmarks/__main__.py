@@ -1,8 +1,7 @@
-#!/usr/bin/env python
 """Measures the claims about speed and memory, as ratios against plain references in the same run.
 
-tools/experiments/benchmark.py --json output/benchmark.json
-tools/experiments/benchmark.py --only discovery surgery
+python -m benchmarks --json output/benchmark.json
+python -m benchmarks --only discovery surgery
 
 """
 
@@ -15,21 +14,22 @@ import torch
 from detectron2.modeling import build_model
 
 from zipseg.engine.setup import load_config
-from zipseg.experiments.benchmarks.discovery import discovery_benchmark
-from zipseg.experiments.benchmarks.evaluation import evaluation_benchmark
-from zipseg.experiments.benchmarks.forward import benchmark_picture, forward_benchmark
-from zipseg.experiments.benchmarks.labeling import (
+from zipseg.utils.errors import run_or_explain
+from zipseg.utils.files import write_json
+
+from .discovery import discovery_benchmark
+from .evaluation import evaluation_benchmark
+from .forward import benchmark_picture, forward_benchmark
+from .labeling import (
     memory_benchmark,
     overhead_benchmark,
     ranks_benchmark,
 )
-from zipseg.experiments.benchmarks.surgery import surgery_benchmark
-from zipseg.experiments.benchmarks.training import training_benchmark
-from zipseg.experiments.benchmarks.vocabulary import vocabulary_benchmark
-from zipseg.utils.errors import run_or_explain
-from zipseg.utils.files import write_json
+from .surgery import surgery_benchmark
+from .training import training_benchmark
+from .vocabulary import vocabulary_benchmark
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PAPER = ROOT / "configs" / "COCO" / "zip_RN50x64_ViT-B-16_SAM-ViT-H.yaml"
 EMBEDDED = str(ROOT / "configs" / "ZipWorld" / "zip_embedded.yaml")
 TINY = str(ROOT / "configs" / "Test" / "zip_tiny_random.yaml")
