@@ -60,10 +60,13 @@ def run(args: argparse.Namespace) -> int:
             print(f"{rows.state(name):8} {rows.declaration.rows[name].table:12} {name}")
         return 0
     if args.dry_run:
+        shown: set[str] = set()
         for name in names:
             print(f"# {name} ({rows.state(name)})")
             for step in rows.pipeline(name).steps:
-                print(rows.programs.shown(step))
+                if step.name not in shown:  # several rows may need it
+                    print(rows.programs.shown(step))
+                shown.add(step.name)
         return 0
     code = 0
     if not args.render:

@@ -7,6 +7,7 @@ Detectron2's own config before the first command runs.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,11 @@ def read_settings(config_file: str, opts: Sequence[str] = ()) -> dict[str, Any]:
     return settings
 
 
+@functools.cache
 def _with_bases(path: Path, depth: int = 0) -> dict[str, Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is built
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError("--config-file", f"{path}: cannot be read ({error})") from error
     if not isinstance(content, dict) or depth > 10:
