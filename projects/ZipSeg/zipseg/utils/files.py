@@ -1,5 +1,7 @@
 """Files that readers see whole: the old one or the new one, never a part."""
 
+from __future__ import annotations
+
 import io
 import json
 import os
@@ -8,12 +10,13 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO
 from zipfile import BadZipFile
 
-import numpy as np
-
 from .errors import CannotWrite, ZipSegError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @contextmanager
@@ -76,6 +79,8 @@ def load_json(path: str | Path) -> Any:
 
 def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes compressed arrays all at once."""
+    import numpy as np  # command lines that need no arrays start without it
+
     with replacing(path) as file:
         np.savez_compressed(file, **arrays)
 
@@ -86,6 +91,8 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
         ZipSegError: naming the file, if it cannot be read or is damaged.
     """
+    import numpy as np
+
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}

@@ -74,6 +74,8 @@ class Rows:
         """
         failed = left = 0
         for name in (x for x in self.declaration.rows if x in set(names)):
+            if self.state(name) == "done":
+                continue
             if deadline is not None and time.monotonic() >= deadline:
                 return REQUEUE
             with held(self.programs.folder(name), wait=False) as lock:
