@@ -1,4 +1,4 @@
-"""What the commands that run models say before they load any, and the labelling run as a function."""
+"""What commands that run models say before they load any, and the labelling run as a function."""
 
 import json
 

@@ -33,7 +33,7 @@ COMMANDS = {
     "tables": "run and record the tables of experiments",
     "install-detectron2": "install detectron2, which is not on the package index",
 }
-RUN_MODELS = ("demo", "predict", "download", "label", "train", "self-train", "losses")
+RUN_MODELS = ("demo", "predict", "download", "label", "train", "self-train", "lost", "probe")
 USAGE = "usage: zipseg COMMAND ...    (zipseg COMMAND --help explains each)"
 
 
