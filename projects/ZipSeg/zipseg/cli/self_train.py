@@ -15,8 +15,8 @@ import argparse
 import shlex
 from pathlib import Path
 
-from ..self_training.options import add_merge_options
 from ..self_training.rounds import INITIALISE, SelfTraining
+from ..self_training.rule import add_merge_options
 from ..utils.errors import ZipSegError
 from .arguments import check_config, check_output_folder
 

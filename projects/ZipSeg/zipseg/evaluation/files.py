@@ -76,7 +76,7 @@ def results_of_labels(labels: dict, dataset: dict, source: str) -> list[dict]:
     """
     names = {c["name"]: c["id"] for c in dataset["categories"]}
     categories = {c["id"]: names.get(c["name"]) for c in labels["categories"]}
-    images = _same_images(labels["images"], dataset["images"], source)
+    images = same_images(labels["images"], dataset["images"], source)
     if not images or not any(identity is not None for identity in categories.values()):
         raise ZipSegError(
             f"{source}: its {'categories' if images else 'images'} are not those of the "
@@ -96,8 +96,15 @@ def results_of_labels(labels: dict, dataset: dict, source: str) -> list[dict]:
     ]
 
 
-def _same_images(ours: list[dict], theirs: list[dict], source: str) -> dict[int, int]:
-    """Our ids -> theirs, by the whole file name or else, where folders differ, its last part."""
+def same_images(ours: list[dict], theirs: list[dict], source: str) -> dict[int, int]:
+    """Our ids -> theirs, by the whole file name or else, where folders differ, its last part.
+
+    Args:
+        source: where ours are from, for messages.
+
+    Raises:
+        ZipSegError: an image of ours may be any of several of theirs.
+    """
     whole = {image["file_name"]: image["id"] for image in theirs}
     last: dict[str, list[int]] = defaultdict(list)
     for image in theirs:

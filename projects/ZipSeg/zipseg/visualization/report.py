@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.labels import read_labels
+from ..evaluation.files import same_images
 from ..utils.errors import ZipSegError
 from ..utils.files import replacing_text
 from .report_data import (
@@ -16,7 +17,6 @@ from .report_data import (
     compare,
     gallery_entry,
     histograms,
-    match_images,
 )
 
 FILE = "report.html"
@@ -178,7 +178,7 @@ def _gallery(
     chosen = set(choose_images(labels, count, comparison.quality))
     shapes = _by_image(labels, {c["id"]: i for i, c in enumerate(labels["categories"])})
     truths = _by_image(truth, defaultdict(int)) if truth else {}
-    in_truth = match_images(labels, truth) if truth else {}
+    in_truth = same_images(labels["images"], truth["images"], "the labels") if truth else {}
     entries = []
     for image in sorted(labels["images"], key=lambda x: x["id"]):
         number = image["id"]
