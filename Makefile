@@ -48,7 +48,7 @@ self-training: setup
 	    --output output/self-training
 
 benchmark: setup
-	$(RUN) tools/experiments/benchmark.py
+	$(RUN) -m benchmarks
 
 lint: setup
 	$(RUN) -m ruff check .

@@ -28,11 +28,9 @@ setup(
         # torch and torchvision are resolved together: each torchvision fits one torch only.
         "torch>=2.1",
         "torchvision>=0.16",
-        "faster-coco-eval>=1.6",
         "filelock>=3.12",
         "fvcore>=0.1.5.post20221221",
         "iopath>=0.1.9",
-        "lvis>=0.5.3",
         "matplotlib>=3.6",
         "numpy>=1.24",
         "open_clip_torch>=2.24",
@@ -52,8 +50,10 @@ setup(
         "train": ["centernet2==1.0.post20221121", "timm>=0.9"],
         "cluster": ["submitit>=1.5"],
         "dev": [
+            "faster-coco-eval>=1.6",
             "hypothesis>=6.80",
             "import-linter>=2.1",
+            "lvis>=0.5.3",
             "psutil>=5.9",
             "pytest>=8.0",
             "pytest-xdist>=3.5",

@@ -113,16 +113,6 @@ def test_protocols_of_the_config_and_their_files(registered, tmp_path):
     assert flat(again) == pytest.approx(flat(report.results), nan_ok=True)
 
 
-@pytest.mark.parametrize("backend", ["faster_coco_eval", "pycocotools"])
-def test_library_backends_write_no_matches(registered, tmp_path, backend):
-    expected = run(InstanceEvaluator(registered, ("coco",), str(tmp_path)))
-    assert read_report(tmp_path).matches("segm") is not None
-    cfg = config("EVALUATION.BACKEND", backend)
-    other = run(build_evaluators(cfg, registered, str(tmp_path)))
-    assert flat(other) == pytest.approx(flat(expected), abs=1e-6, nan_ok=True)
-    assert read_report(tmp_path).matches("segm") is None
-
-
 def test_boxes_alone_and_nothing_at_all(registered):
     assert run(InstanceEvaluator(registered), masks=False).keys() == {"bbox"}
     nothing = run(InstanceEvaluator(registered), results=[])
@@ -141,8 +131,6 @@ def test_a_subset_of_the_images(registered):
     [
         (("EVALUATION.PROTOCOLS", ["coco", "voc"]), "EVALUATION.PROTOCOLS"),
         (("EVALUATION.PROTOCOLS", []), "EVALUATION.PROTOCOLS"),
-        (("EVALUATION.BACKEND", "quick"), "EVALUATION.BACKEND"),
-        (("EVALUATION.BACKEND", "pycocotools", "EVALUATION.PROTOCOLS", ["lvis"]), "LVIS"),
     ],
 )
 def test_bad_config_is_named(options, message):

@@ -44,6 +44,10 @@ def train(given: dict[str, str]) -> None:
     output = Path(given["OUTPUT_DIR"])
     (labels,) = re.findall(r"'([^']+)'", given["DATASETS.TRAIN"])
     source = identity(labels) if labels.endswith(".json") else labels
+    if "--percent" in given:
+        source = digest(given["--percent"], given["--split-seed"])
+        split = f"{given['--percent']}perc_seen.json"
+        write(output / split, {"images": [{}], "annotations": [{}, {}]})
     state = digest(identity(given.get("MODEL.WEIGHTS", "")), source)
     checkpoint = output / "checkpoint.json"
     at, state = json.loads(checkpoint.read_text()) if checkpoint.exists() else (0, state)
@@ -82,11 +86,20 @@ def main(script: str, words: list[str]) -> int:
         given = options(words)
         model = identity(given.get("MODEL.WEIGHTS", ""))
         labels(f"{given['--output']}/labels.json", model, given["--dataset"])
-    elif script == "splits":
+    elif script == "compare":
+        first, other, _, output = words
+        runs = [json.loads(Path(run.split("=")[1]).read_text()) for run in (first, other)]
+        aps = [run["results"]["segm"]["AP"] for run in runs]
+        interval = {"difference": aps[1] - aps[0], "low": -1.0, "high": 1.0}
+        compared = {"task": "segm", "intervals": {other.split("=")[0]: {"AP": interval}}}
+        write(f"{output}/comparison.json", [compared])
+    elif script == "probe":
         given = options(words)
-        percent, seed, name = given["--percent"], int(given["--seed"]), given["--dataset"]
-        marked = f"{percent}perc_seed{seed}" if seed else f"{percent}perc"
-        labels(f"{given['--output']}/{marked}_{name}.json", percent, str(seed))
+        write(given["--output"], {"best_f1": {"recall": 50.0}, "note": given["--source"]})
+    elif script == "lost":
+        write(
+            f"{options(words)['--output']}/attribution.json", {"percent": {"all": {"objects": 7}}}
+        )
     elif script == "filter":
         labels(words[1], identity(words[0]))
     else:

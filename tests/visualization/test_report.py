@@ -105,7 +105,7 @@ def test_comparison_with_the_truth(run):
     assert 50 < float(found.metrics[1][2]) < 100
     assert min(found.quality, key=found.quality.get) == 5
     assert found.quality[5] == 0.0
-    with pytest.raises(ZipSegError, match="none of the labels' images"):
+    with pytest.raises(ZipSegError, match="its images are not those of the annotations"):
         compare(labels, {**truth, "images": [], "annotations": []}, "truth")
 
 

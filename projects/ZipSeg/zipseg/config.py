@@ -186,9 +186,6 @@ def _add_evaluation(cfg: CfgNode) -> None:
     # "open_vocabulary" (novel, base and all categories: COCO's 48/17 split, or `unseen_names` of
     # the metadata) and "lvis" (LVIS v1's federated rules; set TEST.DETECTIONS_PER_IMAGE to 300).
     cfg.EVALUATION.PROTOCOLS = ("coco",)
-    # "vectorized" (fastest; the only one that keeps what `zipseg compare` bootstraps), or the
-    # library "faster_coco_eval" or "pycocotools" (not for LVIS). All agree to rounding.
-    cfg.EVALUATION.BACKEND = "vectorized"
 
 
 def _add_training(cfg: CfgNode) -> None:
@@ -208,6 +205,18 @@ def _add_training(cfg: CfgNode) -> None:
     # meant for. When SOLVER.IMS_PER_BATCH differs, they follow it by Detectron2's rule for
     # SOLVER.REFERENCE_WORLD_SIZE, which itself follows the number of GPUs only. 0: they stay.
     training.REFERENCE_BATCH_SIZE = 0
+    # The schedules of `zipseg train --percent P`, one row a share of the labels: P, SOLVER.BASE_LR,
+    # STEPS and MAX_ITER. These are for 16 images of COCO: CutLER's for its 1 and 2 %, then 12
+    # epochs of the share, with its learning rate up to 20 %.
+    training.SHARES = [
+        [1, 0.04, [2400, 3200], 3600],
+        [2, 0.04, [2400, 3200], 3600],
+        [5, 0.04, [3000, 4000], 4500],
+        [10, 0.04, [6000, 8000], 9000],
+        [20, 0.04, [12000, 16000], 18000],
+        [50, 0.02, [30000, 40000], 45000],
+        [100, 0.02, [60000, 80000], 90000],
+    ]
     # "SGD" is Detectron2's; "AdamW" learns a small detector from random weights in far fewer steps.
     # SOLVER.BASE_LR, WEIGHT_DECAY, WEIGHT_DECAY_NORM and CLIP_GRADIENTS are meant for either.
     training.OPTIMIZER = "SGD"

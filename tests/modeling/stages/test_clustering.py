@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.references.discovery import plain_kmeans
 
-from zipseg.experiments.reference import plain_kmeans
 from zipseg.modeling.networks.clip_boundary import ClipBoundary
 from zipseg.modeling.stages.clustering import _NearestCentre, grid_centres, kmeans, semantic_centres
 from zipseg.structures import Activation

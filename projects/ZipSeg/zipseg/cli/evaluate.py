@@ -15,14 +15,12 @@ from .arguments import check_file, check_names, check_output_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    # The words of evaluation.protocols and evaluation.scores, which take a second to import.
+    # The words of evaluation.protocols, which takes a second to import.
     protocols = ("coco", "class_agnostic", "open_vocabulary", "lvis")
-    backends = ("vectorized", "faster_coco_eval", "pycocotools")
     parser.add_argument("annotations", type=Path, help="COCO- or LVIS-format annotations")
     parser.add_argument("predictions", type=Path, help="COCO-format results, or a file of labels")
     parser.add_argument("--protocols", nargs="+", choices=protocols, default=["coco"])
     parser.add_argument("--novel", help="novel categories: a file with a name a line, or name,...")
-    parser.add_argument("--backend", choices=backends, default=backends[0])
     parser.add_argument("--output", type=Path, required=True, help="folder for evaluation.json")
 
 
@@ -43,5 +41,4 @@ def run(args: argparse.Namespace) -> None:
         args.output,
         args.protocols,
         unseen=read_names(args.novel) if args.novel else (),
-        backend=args.backend,
     )

@@ -28,10 +28,12 @@ COMMANDS = {
     "self-train": "label, train, label again: rounds of self-training",
     "evaluate": "average precision of a file of predictions",
     "compare": "evaluations side by side, with intervals",
-    "losses": "which stage of the method loses which objects",
+    "lost": "which stage of the method loses which objects",
+    "probe": "which features tell touching objects apart",
+    "tables": "run and record the tables of experiments",
     "install-detectron2": "install detectron2, which is not on the package index",
 }
-RUN_MODELS = ("demo", "predict", "download", "label", "train", "self-train", "losses")
+RUN_MODELS = ("demo", "predict", "download", "label", "train", "self-train", "lost", "probe")
 USAGE = "usage: zipseg COMMAND ...    (zipseg COMMAND --help explains each)"
 
 

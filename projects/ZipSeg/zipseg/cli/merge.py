@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..self_training.options import add_merge_options
+from ..self_training.rule import add_merge_options
 from .arguments import check_file, check_output_file
 
 

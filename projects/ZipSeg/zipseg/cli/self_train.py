@@ -15,8 +15,8 @@ import argparse
 import shlex
 from pathlib import Path
 
-from ..self_training.options import add_merge_options
-from ..self_training.plan import INITIALISE, Plan
+from ..self_training.rounds import INITIALISE, SelfTraining
+from ..self_training.rule import add_merge_options
 from ..utils.errors import ZipSegError
 from .arguments import check_config, check_output_folder
 
@@ -43,20 +43,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--first-score",
         type=float,
-        default=Plan.first_score,
+        default=SelfTraining.first_score,
         help="the first model's labels below this are left out; default %(default)s",
     )
     parser.add_argument(
         "--first-overlap",
         type=float,
-        default=Plan.first_overlap,
+        default=SelfTraining.first_overlap,
         help="of the first model's labels that overlap more (IoU), whatever their names, the best "
         "stays; default %(default)s",
     )
     parser.add_argument(
         "--initialise",
         choices=INITIALISE,
-        default=Plan.initialise,
+        default=SelfTraining.initialise,
         help="later rounds start from the round before, or from the config's MODEL.WEIGHTS",
     )
     how = parser.add_argument_group("how it runs (may change from one start to the next)")
@@ -82,14 +82,13 @@ def check(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from .. import zipworld  # noqa: F401 - registers its data sets and weights
-    from ..self_training.plan import all_steps, plan_rounds
     from ..self_training.programs import Launch, Programs
-    from ..self_training.record import record_rounds, to_markdown
+    from ..self_training.report import record_rounds, to_markdown
+    from ..self_training.rounds import all_steps, plan_rounds
     from ..self_training.rule import MergeRule
     from ..self_training.runner import Pipeline
 
-    plan = Plan(
+    request = SelfTraining(
         configs=tuple(args.config_file),
         zip_config=args.zip_config,
         dataset=args.dataset,
@@ -108,7 +107,7 @@ def run(args: argparse.Namespace) -> None:
         args.num_ranks,
     )
     programs = Programs(args.output, launch=launch)
-    rounds = plan_rounds(plan, programs)
+    rounds = plan_rounds(request, programs)
     pipeline = Pipeline(programs, all_steps(rounds))
     if args.dry_run:
         pipeline.check()

@@ -39,7 +39,6 @@ def check(args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from ..data.splits import check_splittable, make_split, split_name
-    from ..utils.errors import CannotWrite
     from ..utils.files import load_json, write_json
 
     file = args.file or _registered(args.dataset)
@@ -48,10 +47,7 @@ def run(args: argparse.Namespace) -> None:
     for percent in args.percent:
         split = make_split(dataset, percent, args.seed)
         path = (args.output or file.parent) / split_name(file.name, percent, args.seed)
-        try:
-            write_json(path, split)
-        except OSError as error:
-            raise CannotWrite(path, error) from error
+        write_json(path, split)
         categories = len({a["category_id"] for a in split["annotations"]})
         print(
             f"{path}: {len(split['images']):,} images, {len(split['annotations']):,} labels, "

@@ -17,7 +17,6 @@ from .columns import Detections, GroundTruth
 from .files import evaluate_all
 from .protocols import PROTOCOLS
 from .report import PREDICTIONS_NAME, write_report
-from .scores import BACKENDS
 
 logger = logging.getLogger(__name__)
 
@@ -28,17 +27,12 @@ def build_evaluators(
     """The evaluators that ``cfg.EVALUATION`` asks for, for a registered data set.
 
     Raises:
-        ConfigError: for an unknown protocol or backend.
+        ConfigError: for an unknown protocol.
     """
-    protocols, backend = tuple(cfg.EVALUATION.PROTOCOLS), cfg.EVALUATION.BACKEND
+    protocols = tuple(cfg.EVALUATION.PROTOCOLS)
     if not protocols or set(protocols) - set(PROTOCOLS):
         raise ConfigError("EVALUATION.PROTOCOLS", f"{protocols} must be some of {PROTOCOLS}")
-    if backend not in BACKENDS:
-        raise ConfigError("EVALUATION.BACKEND", f"{backend!r} is none of {BACKENDS}")
-    if backend == "pycocotools" and "lvis" in protocols:
-        raise ConfigError("EVALUATION.BACKEND", "pycocotools does not know LVIS's rules")
-    evaluator = InstanceEvaluator(dataset_name, protocols, output_folder, backend)
-    return DatasetEvaluators([evaluator])
+    return DatasetEvaluators([InstanceEvaluator(dataset_name, protocols, output_folder)])
 
 
 class InstanceEvaluator(COCOEvaluator):
@@ -53,7 +47,6 @@ class InstanceEvaluator(COCOEvaluator):
         dataset_name: str,
         protocols: Sequence[str] = ("coco",),
         output_folder: str | None = None,
-        backend: str = "vectorized",
         *,
         distributed: bool = True,
     ) -> None:
@@ -61,7 +54,7 @@ class InstanceEvaluator(COCOEvaluator):
             dataset_name, distributed=distributed, output_dir=output_folder, use_fast_impl=False
         )
         self._name = dataset_name
-        self._protocols, self._backend = tuple(protocols), backend
+        self._protocols = tuple(protocols)
 
     def evaluate(self, img_ids: Iterable[int] | None = None) -> dict[str, dict[str, float]]:
         """Evaluate all images of the data set, or those of ``img_ids``.
@@ -94,7 +87,6 @@ class InstanceEvaluator(COCOEvaluator):
             Detections.from_results(results, truth, f"predictions on {self._name}"),
             self._protocols,
             unseen=self._metadata.get("unseen_names", ()),
-            backend=self._backend,
         )
         if self._output_dir:
             write_report(
@@ -103,7 +95,6 @@ class InstanceEvaluator(COCOEvaluator):
                 dataset=self._name,
                 annotations=str(self._metadata.json_file),
                 images=len(truth.image_ids),
-                backend=self._backend,
             )
         return {
             task: {

@@ -28,7 +28,6 @@ def evaluate_files(
     protocols: Sequence[str] = ("coco",),
     *,
     unseen: Iterable[str] = (),
-    backend: str = "vectorized",
 ) -> dict[str, Evaluation]:
     """Evaluate a file of predictions, whoever made it; writes the report.
 
@@ -53,14 +52,13 @@ def evaluate_files(
             f"{predictions} is neither a list of COCO-format results nor a COCO-format file"
         )
     found = Detections.from_results(results, truth, str(predictions))
-    evaluations = evaluate_all(truth, found, protocols, unseen=unseen, backend=backend)
+    evaluations = evaluate_all(truth, found, protocols, unseen=unseen)
     write_report(
         output_folder,
         evaluations,
         dataset=Path(annotations).stem,
         annotations=str(annotations),
         images=len(truth.image_ids),
-        backend=backend,
     )
     return evaluations
 
@@ -78,7 +76,7 @@ def results_of_labels(labels: dict, dataset: dict, source: str) -> list[dict]:
     """
     names = {c["name"]: c["id"] for c in dataset["categories"]}
     categories = {c["id"]: names.get(c["name"]) for c in labels["categories"]}
-    images = _same_images(labels["images"], dataset["images"], source)
+    images = same_images(labels["images"], dataset["images"], source)
     if not images or not any(identity is not None for identity in categories.values()):
         raise ZipSegError(
             f"{source}: its {'categories' if images else 'images'} are not those of the "
@@ -98,8 +96,15 @@ def results_of_labels(labels: dict, dataset: dict, source: str) -> list[dict]:
     ]
 
 
-def _same_images(ours: list[dict], theirs: list[dict], source: str) -> dict[int, int]:
-    """Our ids -> theirs, by the whole file name or else, where folders differ, its last part."""
+def same_images(ours: list[dict], theirs: list[dict], source: str) -> dict[int, int]:
+    """Our ids -> theirs, by the whole file name or else, where folders differ, its last part.
+
+    Args:
+        source: where ours are from, for messages.
+
+    Raises:
+        ZipSegError: an image of ours may be any of several of theirs.
+    """
     whole = {image["file_name"]: image["id"] for image in theirs}
     last: dict[str, list[int]] = defaultdict(list)
     for image in theirs:
@@ -125,7 +130,6 @@ def evaluate_all(
     protocols: Sequence[str],
     *,
     unseen: Iterable[str],
-    backend: str,
 ) -> Mapping[str, Evaluation]:
     """Boxes, and masks where both sides have them (or nothing was found at all)."""
     has_masks = any(s is not None for s in truth.segmentation)
@@ -134,7 +138,7 @@ def evaluate_all(
     for protocol, iou_type in itertools.product(
         protocols, ("bbox", "segm") if masks else ("bbox",)
     ):
-        outcome = evaluate(protocol, truth, found, iou_type, unseen=unseen, backend=backend)
+        outcome = evaluate(protocol, truth, found, iou_type, unseen=unseen)
         task = task_name(iou_type, protocol)
         evaluations[task] = outcome
         shown = {k: v for k, v in outcome.metrics.items() if not math.isnan(v)}

@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from ..data.labels import read_labels
+from ..evaluation.files import same_images
 from ..utils.errors import ZipSegError
 from ..utils.files import replacing_text
-from .report_data import Comparison, choose_images, compare, gallery_entry, histograms, match_images
+from .report_data import (
+    AgainstTruth,
+    choose_images,
+    compare,
+    gallery_entry,
+    histograms,
+)
 
 FILE = "report.html"
 
@@ -41,7 +48,7 @@ def write_report(
     output = Path(output)
     found = read_labels(labels or output / "labels.json")
     ground = read_labels(truth) if truth else None
-    comparison = compare(found, ground, str(truth)) if ground else Comparison([], {}, {})
+    comparison = compare(found, ground, str(truth)) if ground else AgainstTruth([], {}, {})
     failures = _load(output / "failures.json", _are_failures, [])
     speed = _load(output / "summary.json", _has_throughput, {}).get("throughput")
     provenance = found["info"].get("provenance")
@@ -131,7 +138,7 @@ def _weights(model: Any) -> str | None:
     return ", ".join(named) or None
 
 
-def _tiles(labels: dict, failures: list, speed: dict | None, comparison: Comparison) -> list:
+def _tiles(labels: dict, failures: list, speed: dict | None, comparison: AgainstTruth) -> list:
     images, count = len(labels["images"]), len(labels["annotations"])
     used = len({a["category_id"] for a in labels["annotations"]})
     tiles = [
@@ -149,7 +156,7 @@ def _tiles(labels: dict, failures: list, speed: dict | None, comparison: Compari
     return tiles
 
 
-def _categories(labels: dict, comparison: Comparison) -> list[dict]:
+def _categories(labels: dict, comparison: AgainstTruth) -> list[dict]:
     counts = Counter(a["category_id"] for a in labels["annotations"])
     result = []
     for category in labels["categories"]:
@@ -166,12 +173,12 @@ def _categories(labels: dict, comparison: Comparison) -> list[dict]:
 
 
 def _gallery(
-    labels: dict, truth: dict | None, comparison: Comparison, root: Path, count: int
+    labels: dict, truth: dict | None, comparison: AgainstTruth, root: Path, count: int
 ) -> list[dict]:
     chosen = set(choose_images(labels, count, comparison.quality))
     shapes = _by_image(labels, {c["id"]: i for i, c in enumerate(labels["categories"])})
     truths = _by_image(truth, defaultdict(int)) if truth else {}
-    in_truth = match_images(labels, truth) if truth else {}
+    in_truth = same_images(labels["images"], truth["images"], "the labels") if truth else {}
     entries = []
     for image in sorted(labels["images"], key=lambda x: x["id"]):
         number = image["id"]

@@ -11,13 +11,13 @@ from ...engine.loader import build_image_loader
 from ...evaluation.columns import GroundTruth
 from ...modeling.build import discovery_settings
 from ...utils.files import load_json
-from .causes import find_losses, largest_causes
+from .causes import find_fates, largest_causes
 from .recording import record_stages
-from .report import write_loss_report
+from .report import write_attribution
 from .stage_records import load_records
 
 
-def analyse_losses(
+def attribute_lost_objects(
     cfg: CfgNode, output: Path, limit: int | None = None, reuse: bool = False
 ) -> str:
     """Records what every stage hands on for the first test data set, and reports what is lost.
@@ -38,8 +38,8 @@ def analyse_losses(
         record_stages(model, loader, discovery_settings(cfg), records, limit)
     annotations = MetadataCatalog.get(dataset).json_file
     truth = GroundTruth.from_coco(load_json(annotations), annotations)
-    fates = find_losses(truth, load_records(records))
-    summary = write_loss_report(
+    fates = find_fates(truth, load_records(records))
+    summary = write_attribution(
         output, fates, truth, records, lambda image: read_image(paths[image], "RGB")
     )
     found = f"{len(fates)} objects, {summary['all']['found']:.1f} % found; lost most at:"
