@@ -10,7 +10,11 @@ import tarfile
 import zipfile
 
 import pytest
-from tools import install_detectron2 as recipe
+
+from zipseg.cli import install_detectron2 as recipe
+from zipseg.cli.main import door
+
+main = door("install-detectron2")
 
 SOURCES = {
     "setup.py": (
@@ -201,7 +205,7 @@ def test_unsafe_archive_entries_are_refused(tmp_path, name, kind):
 
 def test_importable_detectron2_is_left_alone(monkeypatch, pip_calls, capsys):
     answer_probe(monkeypatch, 0)
-    recipe.main([])
+    main([])
     assert not pip_calls
     assert "detectron2 is there: found" in capsys.readouterr().out
 
@@ -210,7 +214,7 @@ def test_half_installed_wheel_is_installed_again(monkeypatch, pip_calls, tmp_pat
     answer_probe(monkeypatch, 1, 0)
     monkeypatch.setattr(recipe, "version", lambda name: recipe.VERSION)
     monkeypatch.setattr(recipe, "cached_wheel", lambda cache: cache / "d2.whl")
-    recipe.main(["--cache", str(tmp_path)])
+    main(["--cache", str(tmp_path)])
     assert [call[-1] for call in pip_calls] == [str(tmp_path / "d2.whl")]
 
 
@@ -218,7 +222,7 @@ def test_broken_detectron2_of_the_users_is_reported_not_replaced(monkeypatch, pi
     answer_probe(monkeypatch, 1, 1)
     monkeypatch.setattr(recipe, "version", lambda name: "0.6+cu111")
     with pytest.raises(SystemExit, match="does not import: ImportError: why"):
-        recipe.main([])
+        main([])
     assert not pip_calls
 
 
@@ -226,7 +230,7 @@ def test_named_source_is_installed_even_when_one_is_there(monkeypatch, pip_calls
     answer_probe(monkeypatch, 0)
     monkeypatch.setattr(recipe, "version", lambda name: "0.6")
     monkeypatch.setattr(recipe, "built_wheel", lambda source, folder: folder / source)
-    recipe.main(["--from", "official.whl"])
+    main(["--from", "official.whl"])
     _, again, requirements = pip_calls
     assert "--force-reinstall" in again
     assert again[-1] == requirements[-1]

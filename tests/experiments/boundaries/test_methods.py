@@ -3,7 +3,7 @@ import torch
 
 from zipseg.experiments.boundaries.counts import NOTHING, count_boundaries
 from zipseg.experiments.boundaries.methods import METHODS, Pieces, by_clusters
-from zipseg.experiments.boundaries.oracle import read_scene
+from zipseg.experiments.boundaries.oracle import read_image_objects
 from zipseg.experiments.boundaries.sources import constant, lab
 from zipseg.modeling.stages.discovery import discover
 
@@ -12,7 +12,7 @@ GRID = (32, 32)
 
 @pytest.fixture
 def scene(squares_truth, squares_image):
-    return read_scene(squares_truth, 1, squares_image, (32, 128))
+    return read_image_objects(squares_truth, 1, squares_image, (32, 128))
 
 
 def boxes(objects, cell: float) -> list[list[float]]:

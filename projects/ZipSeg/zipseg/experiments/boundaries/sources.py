@@ -46,7 +46,7 @@ class Networks:
     max_tokens: int = 4096  # patches of a ViT's
 
 
-class Source(NamedTuple):
+class FeatureSource(NamedTuple):
     """A source with a sentence on what it is."""
 
     name: str
@@ -54,7 +54,7 @@ class Source(NamedTuple):
     extract: Extract
 
 
-def build_source(name: str, networks: Networks) -> Source:
+def build_source(name: str, networks: Networks) -> FeatureSource:
     """A source by name.
 
     ``stem``, ``layer1`` .. ``layer4`` or ``stage1`` .. ``stage4``: layers of the CLIP's ResNet or
@@ -76,9 +76,9 @@ def build_source(name: str, networks: Networks) -> Source:
     if name == "sam":
         return _sam(name, networks)
     if name == "lab":
-        return Source(name, "CIE Lab of each cell's mean colour", lab)
+        return FeatureSource(name, "CIE Lab of each cell's mean colour", lab)
     if name == "none":
-        return Source(name, "constant: the shape of the regions alone", constant)
+        return FeatureSource(name, "constant: the shape of the regions alone", constant)
     raise ZipSegError(
         f"'{name}' is no source; there are stem, layer1 .. layer4, stage1 .. stage4, "
         "untrained.LAYER, vit.BLOCK, sam, dino.BLOCK, lab and none"
@@ -100,7 +100,7 @@ def constant(image: Tensor, grid: tuple[int, int]) -> Tensor:
     return torch.ones((1, *grid))
 
 
-def _clip(name: str, layer: str, networks: Networks, weights: str) -> Source:
+def _clip(name: str, layer: str, networks: Networks, weights: str) -> FeatureSource:
     clip, _ = load_clip(networks.resnet, weights, "--resnet")
     tower = ClipBoundary(clip.visual, layer)
 
@@ -110,10 +110,10 @@ def _clip(name: str, layer: str, networks: Networks, weights: str) -> Source:
         return _to_grid(tower(_resized(image, coarse, tower.stride))[0], grid)
 
     what = f"{layer} of {networks.resnet}, stride {tower.stride}"
-    return Source(name, _note(what, weights, tower), extract)
+    return FeatureSource(name, _note(what, weights, tower), extract)
 
 
-def _vit(name: str, block: int, networks: Networks) -> Source:
+def _vit(name: str, block: int, networks: Networks) -> FeatureSource:
     clip, _ = load_clip(networks.vit, networks.vit_weights, "--vit")
     blocks = len(clip.visual.transformer.resblocks)
     if block > blocks:
@@ -125,10 +125,10 @@ def _vit(name: str, block: int, networks: Networks) -> Source:
         return _to_grid(tower(_resized(image, coarse, tower.stride))[0], grid)
 
     what = f"block {block} of {networks.vit}"
-    return Source(name, _note(what, networks.vit_weights, tower), extract)
+    return FeatureSource(name, _note(what, networks.vit_weights, tower), extract)
 
 
-def _sam(name: str, networks: Networks) -> Source:
+def _sam(name: str, networks: Networks) -> FeatureSource:
     segmenter = build_segmenter(
         networks.segmenter, networks.sam, networks.sam_weights, "--segmenter"
     )
@@ -143,10 +143,10 @@ def _sam(name: str, networks: Networks) -> Source:
         return _to_grid(feature[:, :height, :width], grid)
 
     what = f"image encoder of {networks.segmenter} {networks.sam}, input {segmenter.side} px"
-    return Source(name, _note(what, networks.sam_weights, segmenter.model), extract)
+    return FeatureSource(name, _note(what, networks.sam_weights, segmenter.model), extract)
 
 
-def _dino(name: str, block: int, networks: Networks) -> Source:
+def _dino(name: str, block: int, networks: Networks) -> FeatureSource:
     model, weights = _load_dino(networks.dino, networks.dino_weights)
     if block > len(model.blocks):
         raise ZipSegError(f"{name}: {networks.dino} has {len(model.blocks)} blocks")
@@ -160,7 +160,7 @@ def _dino(name: str, block: int, networks: Networks) -> Source:
         )
         return _to_grid(features[0].float(), grid)
 
-    return Source(name, _note(f"block {block} of {networks.dino}", weights, model), extract)
+    return FeatureSource(name, _note(f"block {block} of {networks.dino}", weights, model), extract)
 
 
 def _note(what: str, weights: str, network: nn.Module) -> str:

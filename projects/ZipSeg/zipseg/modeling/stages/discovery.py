@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...structures import Activation, Proposals
 from .clustering import grid_centres, kmeans, semantic_centres
-from .fragments import Fragments, find_fragments, select_fragments
+from .fragments import Fragments, active_in_common_clusters, find_fragments, select_fragments
 from .regrouping import regroup, to_proposals, without_small
 from .silhouette import share_out_by_depth
 from .watershed import boundary_strength, share_out
@@ -24,6 +24,7 @@ class DiscoverySettings(NamedTuple):
     centres: str = "grid"  # or "semantic"
     max_iterations: int = 100
     rtol: float = 1e-5
+    most_common: int = 0  # 20: the demo's quirk, see active_in_common_clusters
     activation_share: float = 0.3
     boundary_rule: str = "box_area"  # or "inscribed_radius"
     boundary_score: float = 3.0
@@ -71,7 +72,8 @@ def cluster_and_select(
     else:
         centres = grid_centres(features, settings.k)
     labels, _ = kmeans(features, centres, settings.max_iterations, settings.rtol)
-    fragments = find_fragments(labels, activation.active)
+    active = active_in_common_clusters(labels, activation.active, settings.most_common)
+    fragments = find_fragments(labels, active)
     keep = select_fragments(
         fragments,
         settings.activation_share,

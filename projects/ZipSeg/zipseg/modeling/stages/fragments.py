@@ -42,6 +42,29 @@ def find_fragments(labels: Tensor, active: Tensor) -> Fragments:
     return Fragments(label, area, box, radius, inside / area)
 
 
+def active_in_common_clusters(labels: Tensor, active: Tensor, most_common: int) -> Tensor:
+    """The activated cells of each name, bool [P, h, w], that lie in its most common clusters.
+
+    In the released demo a name's fragments come from the 20 most common values of (cluster + 1) x
+    activated, the 0 of what is not activated among them. Of 20 clusters with activated cells, the
+    one with the fewest is thus left out. Among equally common values the first in the image wins.
+
+    Args:
+        labels: cluster of each cell, int64 [h, w], >= 0.
+        active: activated regions, bool [P, h, w].
+        most_common: how many values; 0 for all of them.
+    """
+    if not most_common:
+        return active
+    common = active.cpu().numpy().copy()
+    values = (labels.cpu().numpy() + 1) * common
+    for plane, value in zip(common, values, strict=True):
+        kinds, first, count = np.unique(value, return_index=True, return_counts=True)
+        rare = kinds[np.lexsort((first, -count))[most_common:]]
+        plane &= ~np.isin(value, rare)
+    return torch.from_numpy(common).to(active.device)
+
+
 def select_fragments(
     fragments: Fragments,
     activation_share: float = 0.3,

@@ -11,6 +11,7 @@ from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as F
 
+from ..checkpoints import fetch_sam
 from ..weights import sam_types, shipped_weights
 from .contract import SEGMENTER_REGISTRY, Encoded, Segmenter
 
@@ -114,6 +115,9 @@ class SegmentAnything(SamFamily):
     def load(
         cls, model_type: str, weights: str, key: str, prompt_batch: int = 64
     ) -> "SegmentAnything":
+        if weights == "auto":
+            cls.check(model_type, key)
+            weights = str(fetch_sam(model_type, key))
         shipped = shipped_weights(weights)
         if shipped is None:
             return super().load(model_type, weights, key, prompt_batch)

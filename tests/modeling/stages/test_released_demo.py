@@ -1,0 +1,54 @@
+"""The released demo's boxes from the fast stages, on features and activations at random."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from zipseg.experiments.reference import plain_discover
+
+from zipseg.modeling.stages.discovery import DiscoverySettings, discover
+from zipseg.structures import Activation
+
+FAITHFUL = DiscoverySettings(most_common=20)
+
+
+def example(seed, channels=32, h=36, w=48):
+    """Smooth noise, and two names whose regions almost every cluster reaches into."""
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn((1, channels, 9, 12), generator=generator)
+    similarity = torch.rand((1, 2, 6, 8), generator=generator)
+    features, similarity = (
+        F.interpolate(each, (h, w), mode="bicubic")[0] for each in (features, similarity)
+    )
+    return features, Activation(similarity, similarity > 0.5)
+
+
+def boxes(objects):
+    return sorted(zip(objects.category.tolist(), map(tuple, objects.box.tolist()), strict=True))
+
+
+def plain_boxes(*args, **kwargs):
+    return sorted((each.category, each.box) for each in plain_discover(*args, **kwargs))
+
+
+def test_boxes_are_the_demos():
+    found = changed = 0
+    for seed in range(32):
+        features, activation = example(seed)
+        settings = FAITHFUL._replace(min_area=10)
+        got = boxes(discover(features, activation, settings))
+        expected = plain_boxes(features, activation, min_area=10)
+        assert got == expected, f"seed {seed}"
+        found += len(expected)
+        every_cluster = discover(features, activation, settings._replace(most_common=0))
+        changed += boxes(every_cluster) != expected
+    assert found > 60
+    assert changed >= 2  # the values that are not among the most common make a difference
+
+
+@pytest.mark.parametrize("most_common", [1, 3, 8])
+def test_fewer_common_values(most_common):
+    features, activation = example(0)
+    settings = DiscoverySettings(most_common=most_common, min_area=1)
+    got = boxes(discover(features, activation, settings))
+    assert got == plain_boxes(features, activation, min_area=1, most_common=most_common)
+    assert got != boxes(discover(features, activation, FAITHFUL._replace(min_area=1)))
