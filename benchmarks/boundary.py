@@ -16,7 +16,7 @@ from zipseg.modeling.networks.strips import run_in_strips
 
 from .memory import peak_mib
 
-STRIP_PIXELS = 2**19
+STRIP_PIXELS = 2**18
 
 
 def boundary_benchmark(

@@ -77,9 +77,9 @@ def _add_networks(zip_: CfgNode) -> None:
     # The short side is resized to this many pixels (bicubic), the long side never beyond MAX_SIZE.
     zip_.BOUNDARY.INPUT_SIZE = 2048
     zip_.BOUNDARY.MAX_SIZE = 8192
-    # Inputs of more than four times so many pixels run in strips of so many: the same features in
+    # Inputs of more than eight times so many pixels run in strips of so many: the same features in
     # less memory. 0: never.
-    zip_.BOUNDARY.STRIP_PIXELS = 524288
+    zip_.BOUNDARY.STRIP_PIXELS = 262144
 
     # Masks for boxes and points.
     zip_.SEGMENTER = node()

@@ -41,7 +41,7 @@ def test_large_images_run_in_strips(resnet_clip, monkeypatch):
     monkeypatch.setattr(
         clip_boundary, "run_in_strips", lambda *args: called.append(1) or strips(*args)
     )
-    small = ClipBoundary(resnet_clip.visual, strip_pixels=160 * 96 // 4)(image)
+    small = ClipBoundary(resnet_clip.visual, strip_pixels=160 * 96 // 8)(image)
     assert not called
     assert torch.equal(small, whole)
     found = ClipBoundary(resnet_clip.visual, strip_pixels=1000)(image)

@@ -9,7 +9,7 @@ from .preprocess import normalise, resize_short_side
 from .pyramid import find_layer
 from .strips import run_in_strips
 
-WHOLE = 4  # strips' pixels up to which an image is run at once
+WHOLE = 8  # strips' pixels up to which an image is run at once
 
 
 class ClipBoundary(nn.Module):
@@ -31,7 +31,7 @@ class ClipBoundary(nn.Module):
         visual: nn.Module,
         layer: str = "layer3",
         size: tuple[int, int] = (2048, 8192),
-        strip_pixels: int = 2**19,
+        strip_pixels: int = 2**18,
     ) -> None:
         super().__init__()
         found = find_layer(visual, layer, "MODEL.ZIP.BOUNDARY")

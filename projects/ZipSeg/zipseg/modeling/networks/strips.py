@@ -24,7 +24,12 @@ def run_in_strips(steps: Sequence[Step], images: Tensor, pixels: int) -> Tensor:
     """
     x, rows = images, max(1, pixels // images.shape[-1])
     for group in _groups(steps):
-        x = _run(group, x) if _looks_at_all(group) else _group_in_strips(group, x, rows)
+        if _looks_at_all(group):
+            x = _run(group, x)
+        elif x is not images and _keeps_shape(group, x):
+            _in_place(group, x, rows)
+        else:
+            x = _group_in_strips(group, x, rows)
         # Where the first group ends maps have the most channels, and twice as many at twice the
         # stride: the same number of rows takes the same memory from there on.
         rows = max(1, pixels // images.shape[-1] // 4)
@@ -33,6 +38,26 @@ def run_in_strips(steps: Sequence[Step], images: Tensor, pixels: int) -> Tensor:
 
 def _looks_at_all(group: Sequence[Step]) -> bool:
     return any(step.halo is None for step in group)
+
+
+def _keeps_shape(group: Sequence[Step], x: Tensor) -> bool:
+    if any(step.stride > 1 for step in group):
+        return False
+    halo = sum(step.halo for step in group)
+    return _run(group, x[:, :, : halo + 1, :1]).shape[1] == x.shape[1]
+
+
+def _in_place(group: Sequence[Step], x: Tensor, rows: int) -> None:
+    """Writes what the group makes of ``x`` over it, so that there is one whole map, not two."""
+    halo, height = sum(step.halo for step in group), x.shape[-2]
+    rows = max(rows, halo, 1)
+    above = x[:, :, :0]
+    for start in range(0, height, rows):
+        end = min(start + rows, height)
+        part = torch.cat([above, x[:, :, start : end + halo]], dim=2)
+        skipped = above.shape[-2]
+        above = x[:, :, end - min(halo, end) : end].clone()  # the next strip's, as they are
+        x[:, :, start:end] = _run(group, part)[:, :, skipped : skipped + end - start]
 
 
 def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:

@@ -60,7 +60,8 @@ class SamFamily(Segmenter):
         """Pillow's filter where the image is, without a wait for a copy; some values round to the
         next."""
         size = self._transform.get_preprocess_shape(*image.shape[-2:], self.side)
-        return F.resize(image, list(size), antialias=True)
+        resized = F.resize(image.float(), list(size), antialias=True)
+        return resized.round().clamp(0, 255).to(torch.uint8)
 
     def _encode(self, inputs: Tensor) -> list[tuple[Tensor, ...]]:
         """The features of each of B preprocessed images [B, 3, S, S]."""
