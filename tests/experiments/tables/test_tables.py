@@ -1,10 +1,16 @@
 """``zipseg tables`` over fake commands."""
 
 import json
+import multiprocessing
+import os
+import random
 import resource
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
@@ -16,8 +22,11 @@ from zipseg.config import config_folder
 from zipseg.experiments.tables import store
 from zipseg.experiments.tables.rows import read_rows
 from zipseg.experiments.tables.steps import needed_steps
+from zipseg.self_training import runner
 from zipseg.self_training.programs import REPORT, Programs, check_configs
+from zipseg.utils.errors import REQUEUE
 
+SERVER = multiprocessing.get_context("forkserver")
 OPTS = ["DATASETS.TEST", "('seen',)"]
 ZIP = {"name": "zip", "table": "rounds", "title": "Zip", "config": TINY, "opts": OPTS}
 ROUND1 = {**ZIP, "name": "round1", "title": "round 1", "labels": {"of": "zip"}}
@@ -222,6 +231,57 @@ def test_the_budget_interrupts_and_the_next_run_goes_on(tables):
         assert code == 75
     assert code == 0
     assert len(tables.kept()) == 11
+
+
+def run_in_a_group(folder: Path) -> None:
+    """All rows in a process group of its own; the configs are those of other tests."""
+    os.setsid()
+    with mock.patch.object(runner, "check_configs"):
+        os._exit(Fixture(folder).run())
+
+
+def outcome(folder: Path) -> dict:
+    """Row -> what was measured."""
+    files = (folder / "results" / "training").glob("*.json")
+    return {path.stem: json.loads(path.read_text())["metrics"] for path in files}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    with mock.patch.object(runner, "check_configs"):
+        assert Fixture(folder).run() == 0
+    return folder
+
+
+def test_kills_at_random_points_leave_the_same_numbers(uninterrupted, tmp_path):
+    """SIGKILL to the command, with what it runs or leaving it behind."""
+    chance = random.Random(0)
+    for kill in (os.killpg, os.kill, os.killpg):
+        process = SERVER.Process(target=run_in_a_group, args=(tmp_path,))
+        process.start()
+        until = len(starts(tmp_path / "tools")) + chance.randint(2, 5)
+        while len(starts(tmp_path / "tools")) < until:
+            assert process.is_alive()
+            time.sleep(0.01)
+        kill(process.pid, signal.SIGKILL)
+        process.join()
+    with mock.patch.object(runner, "check_configs"):
+        assert Fixture(tmp_path).run() == 0
+    assert outcome(tmp_path) == outcome(uninterrupted)
+    again = len(starts(tmp_path / "tools")) - len(starts(uninterrupted / "tools"))
+    assert 0 <= again <= 3  # a command for each kill
+
+
+def test_two_processes_share_the_rows(uninterrupted, tmp_path):
+    pair = [SERVER.Process(target=run_in_a_group, args=(tmp_path,)) for _ in range(2)]
+    for process in pair:
+        process.start()
+    for process in pair:
+        process.join()
+    assert {process.exitcode for process in pair} <= {0, REQUEUE}
+    assert outcome(tmp_path) == outcome(uninterrupted)
+    assert len(starts(tmp_path / "tools")) == len(starts(uninterrupted / "tools"))
 
 
 def test_a_failing_row_does_not_stop_the_others(tables, monkeypatch, capsys):
