@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from zipseg.experiments.reference import plain_discover
+from tests.references.discovery import plain_discover
 
 from zipseg.modeling.stages.discovery import DiscoverySettings, discover
 from zipseg.structures import Activation
