@@ -107,13 +107,23 @@ def test_training_mode_says_that_zip_is_training_free(model, picture):
     "options",
     [
         ("MODEL.ZIP.AUTOCAST", True),
-        ("MODEL.ZIP.NAMING.INPUT_SIZE", 64, "MODEL.ZIP.NAMING.SCORE", "sigmoid"),
-        ("MODEL.ZIP.NAMING.WINDOWS", [0.75, 0.5]),
-        ("MODEL.ZIP.ACTIVATION.REDUNDANCY", "mean_name", "MODEL.ZIP.ACTIVATION.NORM", "channels"),
+        ("MODEL.ZIP.CLASSIFICATION.INPUT_SIZE", 64, "MODEL.ZIP.CLASSIFICATION.SCORE", "sigmoid"),
+        ("MODEL.ZIP.CLASSIFICATION.WINDOWS", [0.75, 0.5]),
+        (
+            "MODEL.ZIP.ACTIVATION.REDUNDANCY",
+            "mean_category",
+            "MODEL.ZIP.ACTIVATION.NORM",
+            "channels",
+        ),
         ("MODEL.ZIP.CLUSTERING.CENTRES", "semantic"),
-        ("MODEL.ZIP.DISCOVERY.METHOD", "watershed"),
+        ("MODEL.ZIP.DISCOVERY.NAME", "Watershed"),
         ("MODEL.ZIP.SAM.USE_POINTS", True, "MODEL.ZIP.BOUNDARY.LAYER", "layer2"),
-        ("MODEL.ZIP.SELECTION.BOUNDARY_RULE", "inscribed_radius", "MODEL.ZIP.REGROUPING.GROW", 1),
+        (
+            "MODEL.ZIP.SELECTION.BOUNDARY_RULE",
+            "inscribed_radius",
+            "MODEL.ZIP.REGROUPING.DILATION",
+            1,
+        ),
     ],
 )
 def test_every_alternative_runs(picture, options):
@@ -167,10 +177,17 @@ def test_unusable_names(names, message):
         ("SAM.TYPE", "vit_x", r"SAM\.TYPE: 'vit_x' is not one of: .*vit_h"),
         ("SAM.WEIGHTS", "sam.pth", r"SAM\.WEIGHTS: 'sam.pth' is neither an existing file"),
         ("CLUSTERING.CENTRES", "best", r"CLUSTERING\.CENTRES: 'best' is not one of: grid"),
-        ("DISCOVERY.METHOD", "best", r"DISCOVERY\.METHOD: 'best' is not one of: clusters"),
-        ("NAMING.SCORE", "best", r"NAMING\.SCORE: 'best' is not one of: softmax"),
-        ("NAMING.WINDOWS", [0.5, 1.5], r"NAMING\.WINDOWS: \[0.5, 1.5\] are not between 0 and 1"),
+        ("DISCOVERY.NAME", "best", r"DISCOVERY\.NAME: 'best' is not one of: Clusters, Sil"),
+        ("CLASSIFICATION.SCORE", "best", r"CLASSIFICATION\.SCORE: 'best' is not one of: softmax"),
+        (
+            "CLASSIFICATION.WINDOWS",
+            [0.5, 1.5],
+            r"CLASSIFICATION\.WINDOWS: \[0.5, 1.5\] are not between 0 and 1",
+        ),
         ("ACTIVATION.NORM", "best", r"ACTIVATION\.NORM: 'best' is not one of"),
+        ("ACTIVATION.FINE", 2, r"ACTIVATION\.FINE: 2: Clusters has the features' cells"),
+        ("ACTIVATION.FINE", 0, r"ACTIVATION\.FINE: 0 is less than 1"),
+        ("SCORING.CATEGORY_SCORE", "best", r"SCORING\.CATEGORY_SCORE: 'best' is not one of: image"),
         ("SELECTION.BOUNDARY_RULE", "best", r"BOUNDARY_RULE: 'best' is not one of"),
         ("CLUSTERING.K", 0, r"CLUSTERING\.K: 0 is less than 1"),
         ("SAM.PROMPT_BATCH", 0, r"SAM\.PROMPT_BATCH: 0 is less than 1"),
@@ -214,23 +231,27 @@ def test_configs_run_no_code(tmp_path):
 
 
 @pytest.mark.parametrize("network", ["semantic", "boundary"])
-def test_a_pass_of_its_own_names_the_image(network, picture):
-    cfg = config("MODEL.ZIP.NAMING.NETWORK", network, "MODEL.ZIP.NAMING.INPUT_SIZE", 64)
+def test_a_pass_of_its_own_classifies_the_image(network, picture):
+    cfg = config(
+        "MODEL.ZIP.CLASSIFICATION.NETWORK", network, "MODEL.ZIP.CLASSIFICATION.INPUT_SIZE", 64
+    )
     model = build_model(cfg).eval()
-    assert model.naming.size == 64
+    assert model.classifier.size == 64
     (trace,) = model.trace([entry(picture)])
-    embedding = model.naming([to_rgb(entry(picture)["image"], "RGB")])[0]
-    scores = model.stages.score_names(embedding, model.naming.text, model.naming.empty_text)
+    embedding = model.classifier([to_rgb(entry(picture)["image"], "RGB")])[0]
+    scores = model.stages.score_categories(
+        embedding, model.classifier.text, model.classifier.empty_text
+    )
     assert torch.equal(trace.present.score, scores[0, trace.present.category])
 
 
-def test_masked_crops_may_score_the_names(picture):
+def test_masked_crops_may_score_the_categories(picture):
     by_image = build_model(config()).eval()
-    by_crop = build_model(config("MODEL.ZIP.SCORING.NAME_SCORE", "crop")).eval()
+    by_crop = build_model(config("MODEL.ZIP.SCORING.CATEGORY_SCORE", "crop")).eval()
     (expected,), (trace,) = (m.trace([entry(picture)]) for m in (by_image, by_crop))
     assert torch.equal(trace.masks.mask, expected.masks.mask)
     embedding = by_crop.crops(entry(picture)["image"], trace.instances.pred_masks)
-    scores = by_crop.stages.score_names(embedding, by_crop.text, by_crop.empty_text)
+    scores = by_crop.stages.score_categories(embedding, by_crop.text, by_crop.empty_text)
     each = torch.arange(len(embedding))
     ious = trace.instances.scores**2 / scores[each, trace.instances.pred_classes]
     assert torch.isclose(ious[:, None], trace.masks.iou, rtol=1e-3).any(1).all()

@@ -20,7 +20,6 @@ from zipseg.experiments.attribution.causes import find_losses, largest_causes
 from zipseg.experiments.attribution.recording import record_stages
 from zipseg.experiments.attribution.report import write_loss_report
 from zipseg.experiments.attribution.stage_records import load_records
-from zipseg.modeling.build import discovery_settings
 from zipseg.utils.errors import run_or_explain
 from zipseg.utils.files import load_json
 from zipseg.zipworld.scenes import register_zipworld
@@ -49,7 +48,6 @@ def main(arguments: list[str] | None = None) -> None:
             record_stages(
                 model,
                 build_image_loader(cfg, dataset),
-                discovery_settings(cfg),
                 records,
                 options.images,
             )

@@ -10,7 +10,12 @@ from zipseg.structures import Proposals
 
 def objects(boxes, planes) -> Proposals:
     box = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4) / 2  # cells of 2 pixels
-    return Proposals(torch.tensor(planes, dtype=torch.int64), box, torch.zeros(len(box), 2))
+    return Proposals(
+        torch.tensor(planes, dtype=torch.int64),
+        box,
+        torch.zeros(len(box), 2),
+        torch.zeros(len(box), dtype=torch.int64),
+    )
 
 
 def score(truth, image, boxes, planes):

@@ -16,8 +16,8 @@ def vocabulary_benchmark(
 ) -> dict[str, dict[str, float]]:
     """CPU and wall seconds of Zip by the number of names: COCO has 80, LVIS 1,203.
 
-    ``NAMING.MAX_NAMES`` bounds what goes on to the later stages; all other settings are the
-    config's, and every count has the same networks and image.
+    ``CLASSIFICATION.MAX_CATEGORIES`` bounds what goes on to the later stages; all other settings
+    are the config's, and every count has the same networks and image.
 
     Args:
         image: uint8 [H, W, 3] in the model's input format.
@@ -43,12 +43,12 @@ def vocabulary_benchmark(
                 start = time.process_time()
                 (trace,) = model.trace([{"image": tensor}])
                 passes.append(time.process_time() - start)
-            naming.append(seconds["score_names"] + seconds["choose_present"])
+            naming.append(seconds["score_categories"] + seconds["select_present"])
         rows[str(count)] = {
             "build_s": build,
             "naming_s": min(naming),
             "forward_s": min(passes),
-            "present": len(trace.present.category),
+            "present": len(trace.present),
         }
     fewest = rows[str(counts[0])]["forward_s"]
     return {key: row | {"over_fewest": row["forward_s"] / fewest} for key, row in rows.items()}

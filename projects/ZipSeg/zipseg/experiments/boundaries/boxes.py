@@ -34,10 +34,8 @@ class Score(NamedTuple):
         return 2 * self.recall * self.precision / max(self.recall + self.precision, 1e-12)
 
 
-def found_boxes(scene: Scene, objects: Proposals, grid: tuple[int, int]) -> Found:
-    """The boxes of objects on a grid (h, w), in pixels and ready to be matched."""
-    height, width = scene.image.shape[-2:]
-    objects = objects.scaled(width / grid[1], height / grid[0])
+def found_boxes(scene: Scene, objects: Proposals) -> Found:
+    """The boxes of objects, ready to be matched."""
     box, plane = objects.box.double(), objects.category.numpy()
     iou = box_iou(box, box.new_tensor(scene.box)).numpy()
     iou[plane[:, None] != scene.plane] = 0

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .methods import METHODS
+from .methods import METHODS, constants
 from .oracle import Scene, grid_of
 from .sources import Source
 
@@ -25,21 +25,18 @@ def draw(source: Source, scenes: list[Scene], row: dict, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, result in row["methods"].items():
         method, cells = METHODS[name], result["best_f1"]["cells"]
-        (template, *_) = method.candidates(cells)
-        settings = template._replace(**result["best_f1"]["settings"])
+        recorded = result["best_f1"]["settings"]
+        (settings,) = [x for x in method.candidates(cells) if constants(x) == recorded]
         for scene in scenes:
             oracle, activation = scene.oracle[cells], scene.oracle[cells * method.fine].activation
             grid = grid_of(scene.image, cells)
             features = source.extract(scene.image, grid)
-            pieces = method.pieces(features, activation, settings)
-            (objects,) = method.discover(features, activation, [settings])
+            cuts = method.cuts(features, activation, settings)
+            (objects,) = method.discover(features, activation, [settings], scene.image.shape[-2:])
             rgb = scene.image.permute(1, 2, 0).numpy()
-            height, width = rgb.shape[:2]
-            rows, columns = activation.active.shape[-2:]
-            objects = objects.scaled(width / columns, height / rows)
             map_ = np.zeros((*grid, 3), np.uint8)
             map_[oracle.activation.active.any(dim=0)] = 70
-            map_[pieces.boundary.any(dim=0)] = WHITE
+            map_[cuts.boundary.any(dim=0)] = WHITE
             map_[oracle.contact.any(dim=0)] //= 2
             map_[oracle.contact.any(dim=0), 0] = 255
             panels = [_panel(rgb, scene.box), _panel(map_), _panel(rgb, objects.box.numpy())]

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import torch
 from tqdm import tqdm
 
+from ...modeling.stages.discovery import Discovery
 from ...utils.errors import ImageError, ZipSegError
 from .boxes import Found, Score, found_boxes, score_boxes
 from .counts import NOTHING, BoundaryCounts, count_boundaries
 from .images import ProbeImages
-from .methods import METHODS
+from .methods import METHODS, constants
 from .oracle import Scene, grid_of, read_scene
 from .sources import Source
 
@@ -30,7 +31,7 @@ class Option(NamedTuple):
     """A setting to try on a grid with so many cells on the short side."""
 
     cells: int
-    settings: NamedTuple
+    settings: Discovery
 
 
 def read_part(images: ProbeImages, ids: Sequence[int], cells: Sequence[int]) -> Part:
@@ -88,7 +89,7 @@ def probe(
         results = [
             {
                 "cells": option.cells,
-                "settings": option.settings._asdict(),
+                "settings": constants(option.settings),
                 "tuning": tuned[name][i]._asdict(),
                 "reported": score_boxes(reported.images.truth, boxes)._asdict(),
             }
@@ -125,11 +126,10 @@ def _discover(
                 here = [i for i, option in enumerate(wanted) if option.cells == n]
                 settings = [wanted[i].settings for i in here]
                 activation = scene.oracle[n * method.fine].activation
-                objects = method.discover(features, activation, settings)
-                grid = activation.active.shape[-2:]
+                objects = method.discover(features, activation, settings, scene.image.shape[-2:])
                 for i, each in zip(here, objects, strict=True):
-                    found[name][i].append(found_boxes(scene, each, grid))
+                    found[name][i].append(found_boxes(scene, each))
                 if purpose == "measuring" and 0 in here:
-                    pieces = method.pieces(features, activation, settings[0])
-                    counts[name] += count_boundaries(pieces, scene.oracle[n])
+                    cuts = method.cuts(features, activation, settings[0])
+                    counts[name] += count_boundaries(cuts, scene.oracle[n])
     return found, counts

@@ -90,6 +90,8 @@ def _cells(result: Mapping) -> list[str]:
 
 
 def _short(value: object) -> str:
+    if isinstance(value, list):
+        return " and ".join(map(_short, value))
     return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from detectron2.config import CfgNode
 from torch import Tensor
 
-from ...modeling.build import build_stages, naming_network
+from ...modeling.build import build_stages, classifying_network
 from ...modeling.networks.clip_surgery import SurgeryTokens
 from ...modeling.networks.segmenters import ImageEmbedding, SamSegmenter
 from ...modeling.networks.weights import load_clip
@@ -47,14 +47,14 @@ class MemoZip(Zip):
 
     memo: Memo
     network_key: str
-    naming_key: tuple
+    classifier_key: tuple
 
     def _tokens(self, images: Sequence[Tensor]) -> list[SurgeryTokens]:
         key = ("tokens", self.network_key)
         return self.memo.get(key, lambda: super(MemoZip, self)._tokens(images))
 
     def _image_embeddings(self, images: Sequence[Tensor]) -> Tensor:
-        key = ("naming", self.network_key, self.naming_key)
+        key = ("classifier", self.network_key, self.classifier_key)
         return self.memo.get(key, lambda: super(MemoZip, self)._image_embeddings(images))
 
     def _boundary_features(self, image: Tensor) -> Tensor:
@@ -73,23 +73,23 @@ class Variants:
         """The model of a config, in evaluation mode; valid until the next call."""
         zip_ = cfg.MODEL.ZIP
         networks = str([zip_[name] for name in _NETWORK_KEYS])
-        by_crop = zip_.SCORING.NAME_SCORE != "image"
-        naming = (
-            zip_.NAMING.NETWORK,
-            zip_.NAMING.INPUT_SIZE,
-            str(zip_.NAMING.WINDOWS),
+        by_crop = zip_.SCORING.CATEGORY_SCORE != "image"
+        classifier = (
+            zip_.CLASSIFICATION.NETWORK,
+            zip_.CLASSIFICATION.INPUT_SIZE,
+            str(zip_.CLASSIFICATION.WINDOWS),
             by_crop,
             zip_.SCORING.CROP_SIZE,
         )
-        key = (networks, *naming)
+        key = (networks, *classifier)
         if key not in self._models:
             model = MemoZip(cfg).eval().to(cfg.MODEL.DEVICE)
-            model.memo, model.network_key, model.naming_key = self.memo, networks, naming
+            model.memo, model.network_key, model.classifier_key = self.memo, networks, classifier
             model.segmenter.__class__ = MemoSegmenter
             model.segmenter.memo, model.segmenter.key = self.memo, ("sam", str(cfg.MODEL.ZIP.SAM))
             self._models[key] = model
         model = self._models[key]
-        network = naming_network(cfg)
+        network = classifying_network(cfg)
         clip, _ = load_clip(zip_[network].ARCH, zip_[network].WEIGHTS, f"MODEL.ZIP.{network}")
         model.stages = build_stages(cfg, clip)
         return model

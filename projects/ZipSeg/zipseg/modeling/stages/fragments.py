@@ -1,23 +1,35 @@
 """Fragments: the connected pieces of clusters, and which of them belong to an object."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import numpy as np
 import skimage.measure
 import torch
 from torch import Tensor
 
+from ...structures.checked import Checked
 from . import regions
+from .stage import Stage
 
 
-class Fragments(NamedTuple):
-    """The connected pieces of all clusters; lengths in cells of the feature grid."""
+@dataclass(frozen=True, eq=False)
+class Fragments(Checked):
+    """The F connected pieces of all clusters; lengths in cells of the feature grid.
 
-    label: Tensor  # int64 [h, w], 0..F-1
-    area: Tensor  # int64 [F]
-    box: Tensor  # int64 [F, 4], XYXY with exclusive ends
-    radius: Tensor  # float32 [F], of the largest inscribed circle
-    share: Tensor  # float32 [P, F] in 0..1, activated cells / all cells
+    Attributes:
+        label: int64 [h, w], 0..F-1.
+        area: int64 [F].
+        box: XYXY with exclusive ends, int64 [F, 4].
+        radius: of the largest inscribed circle, float [F].
+        share: activated cells / all cells of each category, 0..1, float [P, F].
+    """
+
+    label: Annotated[Tensor, "h w", int]
+    area: Annotated[Tensor, "F", int]
+    box: Annotated[Tensor, "F 4", int]
+    radius: Annotated[Tensor, "F", float]
+    share: Annotated[Tensor, "P F", float]
 
 
 def find_fragments(labels: Tensor, active: Tensor) -> Fragments:
@@ -42,26 +54,33 @@ def find_fragments(labels: Tensor, active: Tensor) -> Fragments:
     return Fragments(label, area, box, radius, inside / area)
 
 
-def select_fragments(
-    fragments: Fragments,
-    activation_share: float = 0.3,
-    rule: str = "box_area",
-    boundary_score: float = 3.0,
-    min_radius: float = 2.0,
-) -> Tensor:
-    """Which fragments are part of an object of each name, bool [P, F].
+@dataclass(frozen=True)
+class SelectFragments(Stage):
+    """Which fragments are part of an object of each category.
 
-    A fragment is kept when more than ``activation_share`` (theta_1) of it is activated and it is no
-    rim. Rims are thin and long:
+    A fragment is kept when enough of it is activated and it is no rim. Rims are thin and long.
 
     Args:
-        rule: "box_area" (the paper's boundary score) keeps fragments whose bounding box has less
-            than ``boundary_score`` (theta_2) times their area; "inscribed_radius" keeps those in
-            which a circle of ``min_radius`` cells fits.
+        activation_share: theta_1; more than this share of a fragment has to be activated.
+        boundary_rule: "box_area" (the paper's boundary score) keeps fragments whose bounding box
+            has less than ``boundary_score`` (theta_2) times their area; "inscribed_radius" keeps
+            those in which a circle of ``min_radius`` cells fits.
     """
-    if rule == "inscribed_radius":
-        solid = fragments.radius >= min_radius
-    else:
-        size = fragments.box[:, 2:] - fragments.box[:, :2]
-        solid = size.prod(dim=1) / fragments.area < boundary_score
-    return (fragments.share > activation_share) & solid
+
+    SECTIONS: ClassVar = ("SELECTION",)
+    activation_share: float = 0.3
+    boundary_rule: str = "box_area"
+    boundary_score: float = 3.0
+    min_radius: float = 2.0
+
+    def __post_init__(self) -> None:
+        self._check_one_of("boundary_rule", ("box_area", "inscribed_radius"))
+
+    def __call__(self, fragments: Fragments) -> Tensor:
+        """Those kept, bool [P, F]."""
+        if self.boundary_rule == "inscribed_radius":
+            solid = fragments.radius >= self.min_radius
+        else:
+            size = fragments.box[:, 2:] - fragments.box[:, :2]
+            solid = size.prod(dim=1) / fragments.area < self.boundary_score
+        return (fragments.share > self.activation_share) & solid
