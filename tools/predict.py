@@ -58,13 +58,12 @@ def main() -> None:
     args = parse()
     setup_logger(name="zipseg")
     cfg = load_config(args.config_file or str(CHOICES[args.weights]), args.opts)
-    cfg.MODEL.ZIP.CLASS_NAMES = list(read_names(args.names))
     paths = [
         p
         for given in map(Path, args.images)
         for p in ([given] if not given.is_dir() else list_images(given))
     ]
-    predictor = Predictor(cfg, cfg.MODEL.ZIP.CLASS_NAMES)
+    predictor = Predictor(cfg, read_names(args.names))
     summary = predict_files(predictor, paths, args.output, args.score)
     print(
         f"{summary.instances} instances in {summary.images} images, "

@@ -8,14 +8,14 @@ from tests.evaluation.perturbed import NAMES, perturb, small_dataset
 
 from zipseg.evaluation.bootstrap import paired_bootstrap, resample_images
 from zipseg.evaluation.columns import Detections, GroundTruth
-from zipseg.evaluation.matching import Rules, match
+from zipseg.evaluation.matching import MatchRules, match
 from zipseg.evaluation.precision import average_precision
 from zipseg.utils.errors import ZipSegError
 
 
 def matches(dataset, results, **rules):
     truth = GroundTruth.from_coco(dataset)
-    return match(truth, Detections.from_results(results, truth), "bbox", Rules(**rules))
+    return match(truth, Detections.from_results(results, truth), "bbox", MatchRules(**rules))
 
 
 def repeated(dataset, results, counts):

@@ -19,7 +19,8 @@ TINY = str(Path(__file__).parents[2] / "configs" / "Test" / "zip_tiny_random.yam
 @pytest.mark.parametrize("least_score", [0.0, 2.0])
 def test_stage_panels(tmp_path, picture, method, least_score):
     names = ["a cat", "$x_y$"]
-    cfg = load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", names, "MODEL.ZIP.DISCOVERY.NAME", method,
+    cfg = load_config(TINY, ["DATASETS.TEST", (), "MODEL.ZIP.CLASS_NAMES", names,
+                             "MODEL.ZIP.DISCOVERY.NAME", method,
                              "MODEL.ZIP.CLASSIFICATION.MIN_SCORE", least_score])  # fmt: skip
     model = build_model(cfg).eval()
     (trace,) = model.trace([{"image": torch.as_tensor(picture.transpose(2, 0, 1).copy())}])
@@ -31,7 +32,7 @@ def test_stage_panels(tmp_path, picture, method, least_score):
 
 
 def test_overlays_mark_the_instances(picture):
-    cfg = load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", ["a", "b"]])
+    cfg = load_config(TINY, ["DATASETS.TEST", (), "MODEL.ZIP.CLASS_NAMES", ["a", "b"]])
     model = build_model(cfg).eval()
     entry = {"image": torch.as_tensor(picture.transpose(2, 0, 1).copy())}
     instances = model([entry])[0]["instances"]

@@ -11,8 +11,9 @@ def add_zip_config(cfg: CN) -> None:
     Where the released demo of the paper has a value, it is the default.
     """
     cfg.MODEL.ZIP = CN()
-    # The names to look for. Empty: `thing_classes` of the metadata of the first test data set. CLIP
-    # reads underscores as spaces.
+    # The names to look for. Empty: `thing_classes` of the first test data set. Where that has any,
+    # they must be the same; data.vocabulary.use_names sets both. CLIP reads
+    # underscores as spaces.
     cfg.MODEL.ZIP.CLASS_NAMES = []
     # Run the networks in reduced precision (bfloat16 on CPU, float16 on CUDA); the stages and SAM's
     # prompts stay in full precision.

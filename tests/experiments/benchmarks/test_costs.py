@@ -6,7 +6,7 @@ from tests.self_training.faked import ROOT
 from tools.experiments import count_costs
 from torch import nn
 
-from zipseg.experiments.benchmarks.costs import META, Cost, Stage, count
+from zipseg.experiments.benchmarks.costs import META, Cost, Phase, count
 
 
 def test_a_convolution_and_a_product():
@@ -20,7 +20,7 @@ def test_a_convolution_and_a_product():
 
 
 def test_gpu_hours():
-    assert Stage("x", 3600, "", 1e12).gpu_hours(2) == pytest.approx(0.5)
+    assert Phase("x", 3600, "", 1e12).gpu_hours(2) == pytest.approx(0.5)
     assert Cost("x", "", 1.0).flops == 1
 
 

@@ -65,7 +65,9 @@ def test_memorised_variants_give_what_the_plain_model_gives(picture):
     models = Variants()
     models.memo.image = "picture"
     for options in VARIANTS.values():
-        cfg = load_config(TINY, [*options, "MODEL.ZIP.CLASS_NAMES", ["a", "b"]])
+        cfg = load_config(
+            TINY, [*options, "DATASETS.TEST", (), "MODEL.ZIP.CLASS_NAMES", ["a", "b"]]
+        )
         (trace,) = models.model(cfg).trace([entry])
         expected = build_model(cfg).eval()([entry])[0]["instances"]
         assert torch.equal(trace.instances.pred_masks, expected.pred_masks)

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ..data.coco_io import instances_to_coco
 from ..data.inputs import InputReader
+from ..data.vocabulary import use_names
 from ..utils.errors import ConfigError, ImageError
 from ..utils.files import write_json
 from ..visualization.overlays import draw_instances
@@ -37,22 +38,23 @@ class Predictor:
 
     Args:
         cfg: its config.
-        names: of its classes.
+        names: of its classes; None for those of the config.
 
     Raises:
-        ZipSegError: as ``load_model``; a number of names that a detector was not made for.
+        ZipSegError: as ``load_model``; names that are unusable or that a detector was not made for.
     """
 
-    def __init__(self, cfg: CfgNode, names: Sequence[str]) -> None:
+    def __init__(self, cfg: CfgNode, names: Sequence[str] | None = None) -> None:
+        if names is not None:
+            cfg = cfg.clone()
+            cfg.defrost()
+            use_names(cfg, names)
         self.model = load_model(cfg)
-        self.names = tuple(names)
-        heads = getattr(self.model, "roi_heads", None)
-        if heads is not None and heads.num_classes != len(self.names):
+        if self.model.names is None:
             raise ConfigError(
-                "MODEL.ROI_HEADS.NUM_CLASSES",
-                f"the detector knows {heads.num_classes} classes, but {len(self.names)} names were "
-                "given: give those it was trained for, in their order",
+                "MODEL.WEIGHTS", "does not tell the names of its classes: give them, in its order"
             )
+        self.names = self.model.names
         self.inputs = InputReader(cfg)
 
     @torch.no_grad()

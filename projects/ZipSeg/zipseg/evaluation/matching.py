@@ -31,7 +31,7 @@ AREA_RANGES = {
 _PAIRS_AT_ONCE = 4_000_000
 
 
-class Rules(NamedTuple):
+class MatchRules(NamedTuple):
     """How detections are held against objects.
 
     Attributes:
@@ -81,7 +81,7 @@ class Matches:
     ap_cap: int
 
 
-def match(truth: GroundTruth, found: Detections, iou_type: str, rules: Rules) -> Matches:
+def match(truth: GroundTruth, found: Detections, iou_type: str, rules: MatchRules) -> Matches:
     """Match detections to objects.
 
     Detections of images or categories that ``truth`` does not hold are left out.
@@ -143,7 +143,9 @@ def match(truth: GroundTruth, found: Detections, iou_type: str, rules: Rules) ->
     )
 
 
-def judged_rows(truth: GroundTruth, found: Detections, iou_type: str, rules: Rules) -> np.ndarray:
+def judged_rows(
+    truth: GroundTruth, found: Detections, iou_type: str, rules: MatchRules
+) -> np.ndarray:
     """Rows of ``found`` that the rules look at, before any cap within image and category."""
     if rules.federated:
         return found.judged_federated(truth, iou_type, rules.caps[-1])

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from .columns import Detections, GroundTruth
-from .matching import Matches, Rules
+from .matching import Matches, MatchRules
 from .scores import Scores, score
 from .vocabulary import split_vocabulary
 
 _SIZES = ("s", "m", "l")
 _RULES = {
-    "coco": Rules(),
-    "class_agnostic": Rules(class_agnostic=True, caps=(1, 10, 100, 1000)),
-    "open_vocabulary": Rules(),
-    "lvis": Rules(federated=True, caps=(300,), ap_cap=300),
+    "coco": MatchRules(),
+    "class_agnostic": MatchRules(class_agnostic=True, caps=(1, 10, 100, 1000)),
+    "open_vocabulary": MatchRules(),
+    "lvis": MatchRules(federated=True, caps=(300,), ap_cap=300),
 }
 PROTOCOLS = tuple(_RULES)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .columns import Detections, GroundTruth
-from .matching import AREA_RANGES, Matches, Rules, judged_rows, match
+from .matching import AREA_RANGES, Matches, MatchRules, judged_rows, match
 from .precision import average_precision, recall
 
 BACKENDS = ("vectorized", "faster_coco_eval", "pycocotools")
@@ -41,7 +41,7 @@ def score(
     truth: GroundTruth,
     found: Detections,
     iou_type: str,
-    rules: Rules,
+    rules: MatchRules,
     backend: str = "vectorized",
 ) -> Scores:
     """Score detections.
@@ -69,7 +69,7 @@ def _library_scores(
     truth: GroundTruth,
     found: Detections,
     iou_type: str,
-    rules: Rules,
+    rules: MatchRules,
 ) -> Scores:
     if backend == "faster_coco_eval":
         from faster_coco_eval import COCO
@@ -134,7 +134,7 @@ def _objects(truth: GroundTruth, iou_type: str) -> list[dict]:
     return _annotations(columns, masks, [None] * len(truth.area))
 
 
-def _results(truth: GroundTruth, found: Detections, iou_type: str, rules: Rules) -> list[dict]:
+def _results(truth: GroundTruth, found: Detections, iou_type: str, rules: MatchRules) -> list[dict]:
     rows = judged_rows(truth, found, iou_type, rules)
     masks = [found.rles[i] for i in rows] if iou_type == "segm" and found.rles else rows
     columns = (

@@ -13,6 +13,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ..data.images import list_images
 from ..data.names import read_names
+from ..data.vocabulary import metadata_of
 from ..utils.errors import CannotWrite
 from .errors import LabelingError
 
@@ -37,11 +38,8 @@ def folder_source(images: str | Path, names: str | Path) -> Source:
     root = Path(images).expanduser().resolve()
     if not root.is_dir():
         raise LabelingError(f"--images {images}: no such folder")
-    digest = hashlib.sha256("\n".join(classes).encode()).hexdigest()[:12]
-    metadata = MetadataCatalog.get(f"names_{digest}")
-    metadata.set(thing_classes=classes)
     categories = [{"id": i, "name": name} for i, name in enumerate(classes, 1)]
-    return Source(f"folder {root}", metadata.name, str(root), categories)
+    return Source(f"folder {root}", metadata_of(classes), str(root), categories)
 
 
 def dataset_source(name: str) -> Source:

@@ -6,10 +6,9 @@ from dataclasses import fields
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog, MetadataCatalog
 from torch import Tensor, nn
 
-from ..data.names import NamesError, check_names
+from ..data.vocabulary import class_names
 from ..utils.errors import ConfigError
 from .networks.clip_boundary import ClipBoundary
 from .networks.clip_classifier import ClipClassifier
@@ -174,27 +173,6 @@ def build_stage(stage: type[StageT], zip_: CfgNode, **given: Any) -> StageT:
         return stage(**given)
     except ConstantError as error:
         raise ConfigError(keys[error.name], error.problem) from error
-
-
-def class_names(cfg: CfgNode) -> tuple[str, ...]:
-    """``MODEL.ZIP.CLASS_NAMES``, or the names in the metadata of the first test data set.
-
-    Raises:
-        NamesError: neither names any category, or the names are unusable.
-    """
-    if cfg.MODEL.ZIP.CLASS_NAMES:
-        return check_names(cfg.MODEL.ZIP.CLASS_NAMES, "MODEL.ZIP.CLASS_NAMES")
-    for dataset in cfg.DATASETS.TEST[:1]:
-        metadata = MetadataCatalog.get(dataset)
-        if not metadata.get("thing_classes") and dataset in DatasetCatalog.list():
-            DatasetCatalog.get(dataset)  # COCO-format files bring their names when they are loaded
-        names = metadata.get("thing_classes")
-        if names:
-            return check_names(names, f"thing_classes of the data set '{dataset}'")
-    raise NamesError(
-        "MODEL.ZIP.CLASS_NAMES: no names to look for; set it, or DATASETS.TEST to a data set "
-        "whose metadata has thing_classes"
-    )
 
 
 def build_text(

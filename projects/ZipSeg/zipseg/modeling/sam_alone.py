@@ -11,8 +11,9 @@ from detectron2.structures import Instances
 from segment_anything import SamAutomaticMaskGenerator
 from torch import Tensor, nn
 
+from ..data.vocabulary import class_names
 from ..structures import Masks, Present, Proposals, mask_boxes, resized_mask
-from .build import build_stages, build_text, class_names, classifying_network, input_format
+from .build import build_stages, build_text, classifying_network, input_format
 from .networks.clip_crops import ClipCrops
 from .networks.preprocess import to_rgb
 from .networks.weights import load_clip, load_sam

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ..evaluation.report import REPORT_NAME
@@ -110,7 +110,7 @@ class Pipeline:
             "metrics": _metrics(step.product),
             "seconds": round(time.monotonic() - begin, 1),
             "commit": commit(),
-            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         with _writing(folder):
             write_json(folder / DONE, record)

@@ -10,7 +10,7 @@ from typing import Any
 from ..data.labels import read_labels
 from ..utils.errors import ZipSegError
 from ..utils.files import replacing_text
-from .report_data import Comparison, choose_images, compare, gallery_entry, histograms, match_images
+from .report_data import Agreement, choose_images, compare, gallery_entry, histograms, match_images
 
 FILE = "report.html"
 
@@ -41,7 +41,7 @@ def write_report(
     output = Path(output)
     found = read_labels(labels or output / "labels.json")
     ground = read_labels(truth) if truth else None
-    comparison = compare(found, ground, str(truth)) if ground else Comparison([], {}, {})
+    comparison = compare(found, ground, str(truth)) if ground else Agreement([], {}, {})
     failures = _load(output / "failures.json", _are_failures, [])
     speed = _load(output / "summary.json", _has_throughput, {}).get("throughput")
     provenance = found["info"].get("provenance")
@@ -106,7 +106,7 @@ def _subtitle(labels: dict, provenance: Any) -> str:
     return " · ".join(str(part) for part in parts if part)
 
 
-def _tiles(labels: dict, failures: list, speed: dict | None, comparison: Comparison) -> list:
+def _tiles(labels: dict, failures: list, speed: dict | None, comparison: Agreement) -> list:
     images, count = len(labels["images"]), len(labels["annotations"])
     used = len({a["category_id"] for a in labels["annotations"]})
     tiles = [
@@ -124,7 +124,7 @@ def _tiles(labels: dict, failures: list, speed: dict | None, comparison: Compari
     return tiles
 
 
-def _categories(labels: dict, comparison: Comparison) -> list[dict]:
+def _categories(labels: dict, comparison: Agreement) -> list[dict]:
     counts = Counter(a["category_id"] for a in labels["annotations"])
     result = []
     for category in labels["categories"]:
@@ -141,7 +141,7 @@ def _categories(labels: dict, comparison: Comparison) -> list[dict]:
 
 
 def _gallery(
-    labels: dict, truth: dict | None, comparison: Comparison, root: Path, count: int
+    labels: dict, truth: dict | None, comparison: Agreement, root: Path, count: int
 ) -> list[dict]:
     chosen = set(choose_images(labels, count, comparison.quality))
     shapes = _by_image(labels, {c["id"]: i for i, c in enumerate(labels["categories"])})

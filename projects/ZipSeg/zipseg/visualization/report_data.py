@@ -17,7 +17,7 @@ from ..utils.errors import ImageError, ZipSegError
 _LONG_SIDE = 480  # pixels of a picture in the page
 
 
-class Comparison(NamedTuple):
+class Agreement(NamedTuple):
     """Labels against ground truth."""
 
     metrics: list[tuple[str, str, str]]  # rows of a table: name, boxes, masks
@@ -58,7 +58,7 @@ def _chart(title: str, values: Iterable[int], ticks: list[str], unit: str) -> di
     return {"title": title, "values": [int(v) for v in values], "ticks": ticks, "unit": unit}
 
 
-def compare(labels: dict, truth: dict, source: str) -> Comparison:
+def compare(labels: dict, truth: dict, source: str) -> Agreement:
     """AP of the labels by COCO's rules, and each image's F1 score of labels at IoU 0.5.
 
     Categories are matched by name, images by file name.
@@ -94,7 +94,7 @@ def compare(labels: dict, truth: dict, source: str) -> Comparison:
     f1[judged_count + objects == 0] = 1.0  # nothing there, nothing claimed
     of_truth = dict(zip(matches.image_ids.tolist(), f1.round(4).tolist(), strict=True))
     quality = {own: of_truth[other] for own, other in images.items()}
-    return Comparison(rows, dict(main.per_category), quality)
+    return Agreement(rows, dict(main.per_category), quality)
 
 
 def _percent(value: float | None) -> str:
@@ -116,7 +116,7 @@ def choose_images(labels: dict, count: int, quality: dict[int, float]) -> list[i
 
     Args:
         count: how many at most.
-        quality: of ``Comparison``; empty without ground truth.
+        quality: of ``Agreement``; empty without ground truth.
     """
     ids = sorted(image["id"] for image in labels["images"])
     worst = sorted(quality, key=lambda i: (quality[i], i))[: count // 3]

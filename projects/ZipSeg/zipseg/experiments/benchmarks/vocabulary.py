@@ -8,6 +8,7 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 
+from ...data.vocabulary import use_names
 from .forward import stopwatch
 
 
@@ -32,7 +33,7 @@ def vocabulary_benchmark(
     rows: dict[str, dict[str, float]] = {}
     for count in counts:
         cfg = cfg.clone()
-        cfg.MODEL.ZIP.CLASS_NAMES = [f"name {i}" for i in range(count)]
+        use_names(cfg, [f"name {i}" for i in range(count)])
         start = time.process_time()
         model = build_model(cfg).eval()
         build = time.process_time() - start

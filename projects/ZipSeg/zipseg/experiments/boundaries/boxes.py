@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torchvision.ops import box_iou
 
 from ...evaluation.columns import Detections, GroundTruth
-from ...evaluation.matching import Rules, match
+from ...evaluation.matching import MatchRules, match
 from ...structures import Proposals
 from .oracle import Scene
 
@@ -58,7 +58,7 @@ def score_boxes(truth: GroundTruth, found: list[Found]) -> Score:
         None,
     )
     truth = truth.select_images([each.image for each in found])
-    matches = match(truth, detections, "bbox", Rules(caps=(EVERY,), ap_cap=EVERY))
+    matches = match(truth, detections, "bbox", MatchRules(caps=(EVERY,), ap_cap=EVERY))
     hits = matches.hit[0, 0].sum()
     objects = (~matches.truth_ignored[0]).sum()
     judged = (~matches.ignored[0, 0]).sum()
