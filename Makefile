@@ -2,17 +2,17 @@
 #   PYTHON      the interpreter that .venv is made with (3.11 or later)
 #   VENV        an environment to use instead of .venv, e.g. VENV=$$VIRTUAL_ENV
 #   DETECTRON2  a folder or pip requirement to install detectron2 from; when empty, the one the
-#               environment has, or else the pinned archive of tools/install_detectron2.py
+#               environment has, or else the pinned archive of 'zipseg install-detectron2'
 PYTHON ?= python3
 VENV ?= .venv
 DETECTRON2 ?=
 WORKERS ?= 2
 
 RUN := $(VENV)/bin/python
-RECIPE := setup.py tools/install_detectron2.py
+RECIPE := setup.py projects/ZipSeg/zipseg/cli/install_detectron2.py
 STAMP := $(VENV)/.zipseg-$(shell (cat $(RECIPE); echo "$(DETECTRON2)") | cksum | cut -d ' ' -f 1)
 
-.PHONY: setup test demo self-training benchmark lint format clean
+.PHONY: setup test docs demo self-training benchmark lint format clean
 
 setup: $(STAMP)
 
@@ -20,8 +20,8 @@ setup: $(STAMP)
 $(STAMP):
 	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): torch and the other requirements, a few minutes the first time"
-	@$(RUN) -m pip install -qq --no-compile --editable '.[dev,train,cluster]'
-	@$(RUN) tools/install_detectron2.py --from "$(DETECTRON2)"
+	@$(RUN) -m pip install -qq --no-compile --editable '.[dev,train,cluster,docs]'
+	@$(RUN) -m zipseg install-detectron2 --cache .cache --from "$(DETECTRON2)"
 	@$(RUN) -c 'import cv2, faster_coco_eval, lvis, open_clip, segment_anything, torchvision, zipseg'
 	@rm -f $(VENV)/.zipseg-*
 	@touch $@
@@ -31,20 +31,24 @@ $(STAMP):
 test: setup lint
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS)
 
+# The documentation in site/; a broken link or a docstring that cannot be shown is an error.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+
 demo: setup
-	$(RUN) tools/demo.py
+	$(RUN) -m zipseg demo
 
 # Everything in small: Zip labels 80 scenes, a detector trains on them, labels them again, and trains
 # on what was merged; each is evaluated on 40 other scenes. It goes on where it was stopped.
 self-training: setup
-	OMP_NUM_THREADS=$(WORKERS) $(RUN) tools/self_train.py --rounds 2 --num-ranks $(WORKERS) \
+	OMP_NUM_THREADS=$(WORKERS) $(RUN) -m zipseg self-train --rounds 2 --num-ranks $(WORKERS) \
 	    --config-file configs/SelfTraining/zipworld_miniature.yaml \
 	    --zip-config configs/ZipWorld/zip_embedded.yaml \
 	    --dataset zipworld_small --first-score 0.6 --first-overlap 0.5 --any-category \
 	    --output output/self-training
 
 benchmark: setup
-	$(RUN) tools/experiments/benchmark.py
+	$(RUN) -m benchmarks
 
 lint: setup
 	$(RUN) -m ruff check .

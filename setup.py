@@ -1,5 +1,5 @@
 """Packaging of zipseg. detectron2 is needed too but is not on the package index under its name:
-``tools/install_detectron2.py`` installs it (``make setup`` does that by itself)."""
+``zipseg install-detectron2`` installs it (``make setup`` does that by itself)."""
 
 from pathlib import Path
 
@@ -15,9 +15,11 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    package_dir={"": SOURCE},
-    packages=find_packages(SOURCE, include=["zipseg", "zipseg.*"]),
+    # The config files at the top of a checkout are installed as zipseg/configs.
+    package_dir={"": SOURCE, "zipseg.configs": "configs"},
+    packages=[*find_packages(SOURCE, include=["zipseg", "zipseg.*"]), "zipseg.configs"],
     package_data={
+        "zipseg.configs": ["*.yaml", "*/*.yaml"],
         "zipseg.zipworld.networks": ["*.safetensors", "*.md", "*.json", "*.txt"],
         "zipseg.evaluation": ["published.json"],
         "zipseg.visualization": ["report_template.html"],
@@ -26,10 +28,9 @@ setup(
         # torch and torchvision are resolved together: each torchvision fits one torch only.
         "torch>=2.1",
         "torchvision>=0.16",
-        "faster-coco-eval>=1.6",
+        "filelock>=3.12",
         "fvcore>=0.1.5.post20221221",
         "iopath>=0.1.9",
-        "lvis>=0.5.3",
         "matplotlib>=3.6",
         "numpy>=1.24",
         "open_clip_torch>=2.24",
@@ -40,14 +41,19 @@ setup(
         "scikit-image>=0.20",
         "scipy>=1.10",
         "segment-anything>=1.0",
+        "tabulate>=0.9",
         "tqdm>=4.64",
     ],
+    entry_points={"console_scripts": ["zipseg = zipseg.cli.main:main"]},
     extras_require={
+        "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],
         "train": ["centernet2==1.0.post20221121", "timm>=0.9"],
         "cluster": ["submitit>=1.5"],
         "dev": [
+            "faster-coco-eval>=1.6",
             "hypothesis>=6.80",
             "import-linter>=2.1",
+            "lvis>=0.5.3",
             "psutil>=5.9",
             "pytest>=8.0",
             "pytest-xdist>=3.5",

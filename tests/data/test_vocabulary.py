@@ -102,7 +102,7 @@ def test_labels_have_the_models_names(photo, tmp_path, names):
     job = LabelJob(
         config_file=ZIP,
         output=str(tmp_path / "labels"),
-        images=str(photo.parent),
+        images=(str(photo.parent),),
         names=names,
         opts=("MODEL.ZIP.CLASS_NAMES", "['a', 'b']"),
     )
@@ -118,7 +118,7 @@ def test_an_agnostic_detector_labels_no_categories(weights, photo, tmp_path):
     job = LabelJob(
         config_file=DETECTOR,
         output=str(tmp_path / "labels"),
-        images=str(photo.parent),
+        images=(str(photo.parent),),
         names="cat,dog",
         opts=("TRAINING.CLASS_AGNOSTIC", "True", "MODEL.ROI_HEADS.NUM_CLASSES", "1",
               "MODEL.WEIGHTS", str(bare)),

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from detectron2.engine import DefaultTrainer
 from detectron2.utils.env import seed_all_rng
 from tests.pseudo_labels import TINY
 
-from zipseg.engine.schedule import follow_batch_size
+from zipseg.engine.schedule import follow_batch_size, steps_within
 from zipseg.engine.setup import load_config
 from zipseg.engine.trainer import Trainer
 from zipseg.utils.errors import ConfigError
@@ -111,11 +112,37 @@ def test_the_schedule_follows_the_batch_size():
     assert pytest.approx(0.01) == scaled.SOLVER.BASE_LR
     assert (scaled.SOLVER.MAX_ITER, scaled.SOLVER.STEPS) == (400, (240, 320))
     assert (scaled.SOLVER.WARMUP_ITERS, scaled.TEST.EVAL_PERIOD) == (40, 100)
-    assert scaled.SOLVER.REFERENCE_WORLD_SIZE == cfg.SOLVER.REFERENCE_WORLD_SIZE
     assert follow_batch_size(scaled) is scaled
-    cfg.SOLVER.REFERENCE_WORLD_SIZE = 4
+    # A batch that was asked for is that of all GPUs, and not scaled again for their number.
+    cfg.SOLVER.REFERENCE_WORLD_SIZE = 8
+    again = follow_batch_size(cfg)
+    assert (again.SOLVER.IMS_PER_BATCH, again.SOLVER.REFERENCE_WORLD_SIZE) == (2, 0)
+    assert again.SOLVER.MAX_ITER == 400
+    cfg.TRAINING.REFERENCE_BATCH_SIZE = 0
     with pytest.raises(ConfigError, match=r"SOLVER.IMS_PER_BATCH: is 2"):
         follow_batch_size(cfg)
+
+
+def test_two_images_on_one_gpu_with_a_config_for_eight(caplog):
+    """What a newcomer with one GPU types first."""
+    cfg = load_config("SelfTraining/COCO_mask_rcnn_R50_FPN.yaml", ["SOLVER.IMS_PER_BATCH", "2"])
+    with caplog.at_level("INFO"):
+        scaled = follow_batch_size(cfg)
+    trained = DefaultTrainer.auto_scale_workers(scaled, 1)  # Detectron2's trainer does this next
+    assert trained.SOLVER.IMS_PER_BATCH == 2
+    assert pytest.approx(cfg.SOLVER.BASE_LR / 8) == trained.SOLVER.BASE_LR
+    assert trained.SOLVER.MAX_ITER == 8 * cfg.SOLVER.MAX_ITER
+    assert tuple(8 * step for step in cfg.SOLVER.STEPS) == trained.SOLVER.STEPS
+    lines = [r.message for r in caplog.records if "batch_size=2" in r.message]
+    assert len(lines) == 1
+
+
+def test_steps_beyond_the_end_are_left_out_with_one_line(caplog):
+    cfg = load_config(TINY, ["SOLVER.MAX_ITER", "10", "SOLVER.STEPS", "(5,10,60)"])
+    assert steps_within(cfg).SOLVER.STEPS == (5,)
+    (line,) = caplog.messages
+    assert "SOLVER.STEPS (5, 10, 60) reach beyond SOLVER.MAX_ITER 10" in line
+    assert steps_within(steps_within(cfg)).SOLVER.STEPS == (5,)
 
 
 def test_a_decay_out_of_range_is_refused(tiny):

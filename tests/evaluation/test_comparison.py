@@ -1,6 +1,7 @@
 """Comparison tables, through the command line."""
 
 import json
+import shutil
 
 import pytest
 from tests.evaluation.perturbed import perturb, small_dataset
@@ -55,6 +56,34 @@ def test_tables_in_three_formats(runs, tmp_path, capsys):
     assert "Ours \\& more" in latex
     assert "segm\\_open\\_vocabulary" in latex
     assert latex.count("\\begin{tabular}") == latex.count("\\end{tabular}") == 6
+
+
+def test_the_same_images_by_another_name_get_an_interval(runs, tmp_path, capsys):
+    copy = tmp_path / "instances_renamed.json"
+    copy.write_text(json.dumps(DATASET))
+    other = str(tmp_path / "other")
+    evaluate.main([str(copy), str(runs / "other.json"), "--output", other])
+    compare.main([str(runs / "base"), other, "--samples", "20"])
+    assert "95 % interval" in capsys.readouterr().out
+
+
+def test_why_an_interval_is_missing(runs, tmp_path, capsys):
+    fewer = small_dataset(images=6)
+    (tmp_path / "few.json").write_text(json.dumps(fewer))
+    (tmp_path / "found.json").write_text(json.dumps(perturb(fewer, 1)))
+    files = [str(tmp_path / "few.json"), str(tmp_path / "found.json")]
+    evaluate.main([*files, "--output", str(tmp_path / "fewer")])
+    shutil.copytree(
+        runs / "other", tmp_path / "bare", ignore=shutil.ignore_patterns("matches_*.npz")
+    )
+    words = [str(runs / "base"), str(tmp_path / "fewer"), str(tmp_path / "bare")]
+    compare.main([*words, "--samples", "20", "--output", str(tmp_path / "table")])
+    out = capsys.readouterr().out
+    assert "fewer less base: no interval, not on the same images and annotations as base" in out
+    assert "bare less base: no interval, bare kept no matches; evaluate it again" in out
+    (boxes, *_) = json.loads((tmp_path / "table" / "comparison.json").read_text())
+    assert set(boxes["without_interval"]) == {"fewer", "bare"}
+    assert not next(row for row in boxes["rows"] if row["name"] == "fewer")["difference"]
 
 
 def test_latex_is_printed_on_demand_and_intervals_can_be_left_out(runs, capsys):

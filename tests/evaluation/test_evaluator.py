@@ -15,7 +15,8 @@ from pycocotools.coco import COCO
 from tests.evaluation.perturbed import perturb, small_dataset
 
 from zipseg.config import add_zip_config
-from zipseg.evaluation import InstanceEvaluator, build_evaluators, evaluate_files
+from zipseg.evaluation.evaluator import InstanceEvaluator, build_evaluators
+from zipseg.evaluation.files import evaluate_files
 from zipseg.evaluation.report import load_matches, read_report
 from zipseg.utils.errors import ConfigError, ZipSegError
 
@@ -112,16 +113,6 @@ def test_protocols_of_the_config_and_their_files(registered, tmp_path):
     assert flat(again) == pytest.approx(flat(report.results), nan_ok=True)
 
 
-@pytest.mark.parametrize("backend", ["faster_coco_eval", "pycocotools"])
-def test_library_backends_write_no_matches(registered, tmp_path, backend):
-    expected = run(InstanceEvaluator(registered, ("coco",), str(tmp_path)))
-    assert read_report(tmp_path).matches("segm") is not None
-    cfg = config("EVALUATION.BACKEND", backend)
-    other = run(build_evaluators(cfg, registered, str(tmp_path)))
-    assert flat(other) == pytest.approx(flat(expected), abs=1e-6, nan_ok=True)
-    assert read_report(tmp_path).matches("segm") is None
-
-
 def test_boxes_alone_and_nothing_at_all(registered):
     assert run(InstanceEvaluator(registered), masks=False).keys() == {"bbox"}
     nothing = run(InstanceEvaluator(registered), results=[])
@@ -140,8 +131,6 @@ def test_a_subset_of_the_images(registered):
     [
         (("EVALUATION.PROTOCOLS", ["coco", "voc"]), "EVALUATION.PROTOCOLS"),
         (("EVALUATION.PROTOCOLS", []), "EVALUATION.PROTOCOLS"),
-        (("EVALUATION.BACKEND", "quick"), "EVALUATION.BACKEND"),
-        (("EVALUATION.BACKEND", "pycocotools", "EVALUATION.PROTOCOLS", ["lvis"]), "LVIS"),
     ],
 )
 def test_bad_config_is_named(options, message):
@@ -167,3 +156,49 @@ def test_damaged_files_are_named(tmp_path):
     (tmp_path / "matches_segm.npz").write_bytes(b"nothing")
     with pytest.raises(ZipSegError, match=r"matches_segm\.npz"):
         load_matches(tmp_path / "matches_segm.npz")
+
+
+def as_labels(results: list[dict]) -> dict:
+    """The same results as a file of labels of its own: other ids, folders and order."""
+    images = [
+        {**image, "id": 100 + image["id"], "file_name": f"photos/{image['file_name']}"}
+        for image in reversed(DATASET["images"])
+    ]
+    categories = [{"id": 50 - c["id"], "name": c["name"]} for c in DATASET["categories"]]
+    annotations = [
+        {**r, "id": i, "image_id": 100 + r["image_id"], "category_id": 50 - r["category_id"]}
+        for i, r in enumerate(results, 1)
+    ]
+    return {"images": images, "categories": categories, "annotations": annotations}
+
+
+def test_a_file_of_labels_is_evaluated_like_its_results(tmp_path, caplog):
+    results = perturb(DATASET, 3)
+    (tmp_path / "truth.json").write_text(json.dumps(DATASET))
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    labels = as_labels(results)
+    labels["images"].append({"id": 9999, "file_name": "other.png", "height": 9, "width": 9})
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    both = [
+        evaluate_files(tmp_path / "truth.json", tmp_path / name, tmp_path / f"{name}.out")
+        for name in ("results.json", "labels.json")
+    ]
+    for task in ("bbox", "segm"):
+        first, second = (each[task].metrics for each in both)
+        assert first == pytest.approx(second, nan_ok=True)
+    assert "left out 1 images and 0 categories" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": []}, "is empty|its images are not those"),
+        ({"categories": [{"id": 1, "name": "nothing like it"}]}, "its categories are not those"),
+    ],
+)
+def test_labels_of_other_images_or_names_are_refused(tmp_path, change, message):
+    (tmp_path / "truth.json").write_text(json.dumps(DATASET))
+    labels = {**as_labels([]), **change}
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    with pytest.raises(ZipSegError, match=message):
+        evaluate_files(tmp_path / "truth.json", tmp_path / "labels.json", tmp_path / "out")

@@ -182,7 +182,7 @@ CALLS = {
     "no such weights": (["MODEL.WEIGHTS", "/none/model.pth"], "/none/model.pth"),
     "two machines, one address": (["--num-machines", "2"], "--dist-url"),
     "no such names": (["--names", "none.txt"], "none.txt"),
-    "no such folder": (["--images", "/none"], "/none"),
+    "no such folder": (["/none"], "/none"),
 }
 CONFIG_FILES = {
     "config not YAML": (b"MODEL: [", "config.yaml"),

@@ -13,10 +13,11 @@ from PIL import Image
 from torch import nn
 
 from zipseg.config import add_zip_config
+from zipseg.labeling.errors import Rules
 from zipseg.labeling.labeler import Labeler
 from zipseg.labeling.provenance import describe
-from zipseg.labeling.runner import Rules, label_source
-from zipseg.labeling.sources import folder_source, use_vocabulary
+from zipseg.labeling.runner import label_source
+from zipseg.labeling.sources import images_source, use_vocabulary
 
 TINY_CONFIG = Path(__file__).with_name("tiny_mask_rcnn.yaml").resolve()
 
@@ -78,7 +79,7 @@ def fake_run(
     **changes,
 ) -> int:
     """Labels a folder in this process; ``changes`` are config keys with "__" for "."."""
-    source = folder_source(images, "a,b,c")
+    source = images_source([str(images)], "a,b,c")
     cfg = fake_config(**{k.replace("__", "."): v for k, v in changes.items()})
     use_vocabulary(cfg, source)
     model = model or PixelHashModel(cfg)
@@ -97,7 +98,7 @@ def without_date(path: Path) -> bytes:
 
 def arguments(folder: Path, output: Path, *more: str) -> list[str]:
     """Of the command line, for ``folder/images`` and ``folder/names.txt``."""
-    what = ["--images", str(folder / "images"), "--names", str(folder / "names.txt")]
+    what = [str(folder / "images"), "--names", str(folder / "names.txt")]
     return ["--config-file", str(TINY_CONFIG), *what, "--output", str(output), *more]
 
 

@@ -40,7 +40,7 @@ def job(folder: Path, output: Path) -> LabelJob:
     return LabelJob(
         config_file=str(TINY_CONFIG),
         output=str(output),
-        images=str(folder / "images"),
+        images=(str(folder / "images"),),
         names=str(folder / "names.txt"),
     )
 
@@ -193,6 +193,14 @@ def test_an_array_of_submitit(folder, one_rank, tmp_path):
     assert content(tmp_path) == content(one_rank)
     again = distributed.Requeued(job(folder, tmp_path)).checkpoint()
     assert type(again.function) is distributed.Requeued
+
+
+def test_debug_runs_here_and_now(folder, one_rank, tmp_path, capsys):
+    pytest.importorskip("submitit")
+    more = ("--submitit", "2", "--cluster", "debug")
+    assert generate_pseudo_labels.main(arguments(folder, tmp_path, *more)) == 0
+    assert content(tmp_path) == content(one_rank)
+    assert "labels on" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

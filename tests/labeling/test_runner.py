@@ -15,8 +15,7 @@ from PIL import Image
 from tests.labeling.corpus import IMAGES, png
 from tests.labeling.fakes import PixelHashModel, fake_config, fake_run, without_date, write_images
 
-from zipseg.labeling.errors import LabelingError, TooManyFailures
-from zipseg.labeling.runner import Rules
+from zipseg.labeling.errors import LabelingError, Rules, TooManyFailures
 from zipseg.utils.errors import CannotWrite, ZipSegError
 
 GOOD_IMAGES = ("grey.png", "palette.png", "alpha.png", "sixteen.png", "thin.png", "name äß 猫.png")
@@ -134,18 +133,18 @@ def test_other_config_weights_or_images_refuse_to_mix_and_say_what_differs(tmp_p
     images, output = tmp_path / "images", tmp_path / "out"
     write_images(images, 3)
     assert fake_run(images, output) == 0
-    with pytest.raises(LabelingError, match=r'config.INPUT.FORMAT: was "BGR", is now "RGB"'):
+    with pytest.raises(ZipSegError, match=r'config.INPUT.FORMAT: was "BGR", is now "RGB"'):
         fake_run(images, output, INPUT__FORMAT="RGB")
     other = PixelHashModel(fake_config())
     torch.nn.init.ones_(other.weight)
-    with pytest.raises(LabelingError, match=r"(?s)weights\.weight: was .* is now .*new --output"):
+    with pytest.raises(ZipSegError, match=r"(?s)weights\.weight: was .* is now .*new --output"):
         fake_run(images, output, other)
     write_images(images, 4)
-    with pytest.raises(LabelingError, match=r"images\.count: was 3, is now 4"):
+    with pytest.raises(ZipSegError, match=r"images\.count: was 3, is now 4"):
         fake_run(images, output)
     (images / "00003.png").unlink()
     (output / "run" / "provenance.json").write_text("{")
-    with pytest.raises(LabelingError, match=r"provenance\.json: damaged"):
+    with pytest.raises(ZipSegError, match=r"provenance\.json: damaged"):
         fake_run(images, output)
 
 

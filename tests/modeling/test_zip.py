@@ -107,7 +107,7 @@ def test_no_images_no_output(model):
 def test_training_mode_says_that_zip_is_training_free(model, picture):
     model.train()
     try:
-        with pytest.raises(RuntimeError, match=r"training-free.*tools/train_net\.py"):
+        with pytest.raises(RuntimeError, match=r"training-free.*zipseg train"):
             model([entry(picture)])
     finally:
         model.eval()
@@ -239,7 +239,7 @@ def test_the_faithful_config_has_the_demos_constants():
         min_area=100,
         cluster=Cluster(k=20, centres="grid", max_iterations=100, rtol=1e-5),
         select=SelectFragments(
-            activation_share=0.3, boundary_rule="box_area", boundary_score=3, min_radius=2
+            activation_share=0.3, boundary_rule="box_area", boundary_score=3, most_common=20
         ),
         regroup=Regroup(dilation=0),
     )
@@ -271,7 +271,7 @@ def test_every_stage_is_built_from_its_keys():
         assert stages.discover.min_area == 5
         if name == "Clusters":
             assert stages.discover.cluster == Cluster(9, "grid", 11, 1e-5 + 1)
-            assert stages.discover.select == SelectFragments(1.3, "box_area", 4.0, 3.0)
+            assert stages.discover.select == SelectFragments(1.3, "box_area", 4.0, 3.0, 1)
             assert stages.discover.regroup.dilation == 1
         else:
             assert (stages.discover.quantile, stages.discover.smoothing) == (1.75, 2.0)

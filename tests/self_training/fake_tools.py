@@ -1,9 +1,9 @@
-"""Stands for all of the project's command lines, by the name that it is called by, in milliseconds.
+"""Stands for all of the console command's subcommands, in milliseconds.
 
 Training counts to ITERATIONS with a checkpoint each, and its "weights" are a hash of all that a
-training depends on; labels and metrics follow from those of the model. FAKE_FAIL=script:code makes
-a script fail, FAKE_SECONDS is how long an iteration takes; every start is written to LOG beside the
-scripts.
+training depends on; labels and metrics follow from those of the model. FAKE_FAIL=name:code makes
+one fail, FAKE_SECONDS is how long an iteration takes; every start is written to LOG beside this
+file.
 """
 
 import hashlib
@@ -44,6 +44,10 @@ def train(given: dict[str, str]) -> None:
     output = Path(given["OUTPUT_DIR"])
     (labels,) = re.findall(r"'([^']+)'", given["DATASETS.TRAIN"])
     source = identity(labels) if labels.endswith(".json") else labels
+    if "--percent" in given:
+        source = digest(given["--percent"], given["--split-seed"])
+        split = f"{given['--percent']}perc_seen.json"
+        write(output / split, {"images": [{}], "annotations": [{}, {}]})
     state = digest(identity(given.get("MODEL.WEIGHTS", "")), source)
     checkpoint = output / "checkpoint.json"
     at, state = json.loads(checkpoint.read_text()) if checkpoint.exists() else (0, state)
@@ -76,18 +80,27 @@ def main(script: str, words: list[str]) -> int:
         log.write(f"{script} {' '.join(words)}\n")
     if script == failing:
         return int(code)
-    if script == "train_net.py":
+    if script == "train":
         (evaluate if "--eval-only" in words else train)(options(words))
-    elif script == "generate_pseudo_labels.py":
+    elif script == "label":
         given = options(words)
         model = identity(given.get("MODEL.WEIGHTS", ""))
         labels(f"{given['--output']}/labels.json", model, given["--dataset"])
-    elif script == "make_label_splits.py":
+    elif script == "compare":
+        first, other, _, output = words
+        runs = [json.loads(Path(run.split("=")[1]).read_text()) for run in (first, other)]
+        aps = [run["results"]["segm"]["AP"] for run in runs]
+        interval = {"difference": aps[1] - aps[0], "low": -1.0, "high": 1.0}
+        compared = {"task": "segm", "intervals": {other.split("=")[0]: {"AP": interval}}}
+        write(f"{output}/comparison.json", [compared])
+    elif script == "probe":
         given = options(words)
-        percent, seed, name = given["--percent"], int(given["--seed"]), given["--dataset"]
-        marked = f"{percent}perc_seed{seed}" if seed else f"{percent}perc"
-        labels(f"{given['--output']}/{marked}_{name}.json", percent, str(seed))
-    elif script == "filter_pseudo_labels.py":
+        write(given["--output"], {"best_f1": {"recall": 50.0}, "note": given["--source"]})
+    elif script == "lost":
+        write(
+            f"{options(words)['--output']}/attribution.json", {"percent": {"all": {"objects": 7}}}
+        )
+    elif script == "filter":
         labels(words[1], identity(words[0]))
     else:
         labels(words[2], identity(words[0]), identity(words[1]))
@@ -95,4 +108,4 @@ def main(script: str, words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(HERE.name, sys.argv[1:]))
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -1,35 +1,39 @@
 """The project's command lines with all that they start replaced by ``fake_tools.py``."""
 
-import importlib.util
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from unittest import mock
+
+from zipseg.self_training import programs
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKES = Path(__file__).with_name("fake_tools.py")
-SCRIPTS = (
-    *("train_net.py", "generate_pseudo_labels.py", "filter_pseudo_labels.py"),
-    *("merge_pseudo_labels.py", "make_label_splits.py"),
-)
 TINY = str(ROOT / "tests" / "labeling" / "tiny_mask_rcnn.yaml")
 
 
 def fake_tools(folder: Path) -> Path:
-    """A ``tools`` folder of fakes."""
+    """A folder with the fake of the console command."""
     folder.mkdir(parents=True, exist_ok=True)
-    for script in SCRIPTS:
-        shutil.copy(FAKES, folder / script)
+    shutil.copy(FAKES, folder)
     return folder
 
 
-def command_among(tools: Path, script: str) -> ModuleType:
-    """A real command line as it would be in the folder of fakes; call its ``main``."""
-    path = tools / script
-    shutil.copy(ROOT / "tools" / script, path)
-    spec = importlib.util.spec_from_file_location(f"{path.stem}_among_fakes", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def fake_program(tools: Path) -> tuple[str, ...]:
+    """The words that start the fake."""
+    return sys.executable, str(tools / FAKES.name)
+
+
+class Among:
+    """A real command line whose steps are those of the folder of fakes."""
+
+    def __init__(self, tools: Path, command: Callable[[list[str]], int]) -> None:
+        self.tools, self.command = tools, command
+
+    def main(self, words: list[str]) -> int:
+        with mock.patch.object(programs, "PROGRAM", fake_program(self.tools)):
+            return self.command(words)
 
 
 def starts(tools: Path) -> list[str]:

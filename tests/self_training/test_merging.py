@@ -12,7 +12,8 @@ from tools import merge_pseudo_labels
 
 from zipseg.data.labels import read_labels, write_labels
 from zipseg.labeling.errors import LabelingError
-from zipseg.self_training.merging import MergeRule, merge_labels
+from zipseg.self_training.merging import merge_labels
+from zipseg.self_training.rule import MergeRule
 
 rules = st.builds(
     MergeRule,

@@ -1,18 +1,17 @@
 """Two rounds of the real commands on a few scenes, killed at random, against an unkilled run."""
 
-import importlib
 import json
 import multiprocessing
 import os
 import random
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from tools import self_train
 
+from zipseg.cli.main import main
 from zipseg.self_training import runner
+from zipseg.self_training.programs import PROGRAM
 from zipseg.utils.errors import REQUEUE
 
 # Commands fork from a process that has everything imported, so that each takes a second.
@@ -34,22 +33,13 @@ WORDS = [str(word) for pair in OPTIONS.items() for word in pair]
 
 
 def run_tool(argv: list[str], scenes: Path) -> None:
-    """What ``python tools/SCRIPT ARGUMENTS`` does, on four scenes."""
+    """What ``zipseg COMMAND ARGUMENTS`` does, on four scenes."""
     from zipseg.zipworld.scenes import splits
 
     os.environ["DETECTRON2_DATASETS"] = str(scenes)
     splits.SPLITS["zipworld_mini"] = range(5_000_000, 5_000_004)
-    _, script, *arguments = argv
-    sys.argv = [script, *arguments]
-    name = Path(script).stem
-    if name == "train_net":
-        from detectron2.engine import default_argument_parser
-
-        from zipseg.engine.main import main
-
-        main(default_argument_parser().parse_args(arguments))
-        os._exit(0)
-    os._exit(importlib.import_module(f"tools.{name}").main(arguments) or 0)
+    name, *arguments = argv[len(PROGRAM) :]
+    os._exit(main([name, *arguments]))
 
 
 class Commands:
@@ -74,7 +64,7 @@ def two_rounds(output: Path) -> int:
     what = ["--config-file", TINY, "--zip-config", TINY, "--dataset", "zipworld_mini"]
     more = ["--zip-opts", "MODEL.ROI_HEADS.NUM_CLASSES 36", "--rounds", "2", "--new-score", "0.03"]
     try:
-        return self_train.main([*what, *more, "--output", str(output), *WORDS])
+        return main(["self-train", *what, *more, "--output", str(output), *WORDS])
     except SystemExit as end:
         return end.code
 

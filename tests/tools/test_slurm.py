@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.self_training.faked import ROOT, TINY, fake_tools, starts
+from tests.self_training.faked import ROOT, TINY, fake_program, fake_tools, starts
 
 SLURM = ROOT / "tools" / "slurm"
 CONFIG = ("--config-file", TINY, "--zip-config", TINY, "--dataset", "seen", "--rounds", "1")
@@ -21,7 +21,13 @@ def cluster(tmp_path) -> Path:
     """A folder like the repository's, whose tools are fakes but for those under test."""
     tools = fake_tools(tmp_path / "tools")
     shutil.copytree(SLURM, tools / "slurm")
-    shutil.copy(ROOT / "tools" / "self_train.py", tools)
+    (tools / "self_train.py").write_text(
+        "import sys\n"
+        "from zipseg.cli.main import door\n"
+        "from zipseg.self_training import programs\n"
+        f"programs.PROGRAM = {fake_program(tools)}\n"
+        "sys.exit(door('self-train')())"
+    )
     for name in ("srun", "sbatch", "scontrol"):
         path = tmp_path / "bin" / name
         path.parent.mkdir(exist_ok=True)
@@ -57,12 +63,12 @@ def test_two_machines(cluster):
     assert batch(cluster, 2).wait() == 0
     assert len(json.loads((cluster / "out" / "rounds.json").read_text())["rounds"]) == 2
     started = starts(cluster / "tools")
-    labelling = [line for line in started if line.startswith("generate")]
+    labelling = [line for line in started if line.startswith("label ")]
     assert len(labelling) == 4  # a rank a GPU
-    training = [line for line in started if line.startswith("train_net") and "--resume" in line]
+    training = [line for line in started if line.startswith("train ") and "--resume" in line]
     where = "--num-gpus 2 --num-machines 2 --machine-rank {} --dist-url tcp://n0:20017"
     assert [line.split(" --config-file")[0] for line in training] == [
-        f"train_net.py {where.format(rank)}" for rank in (0, 1)
+        f"train {where.format(rank)}" for rank in (0, 1)
     ]
 
 

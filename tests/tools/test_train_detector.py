@@ -28,7 +28,7 @@ def test_train_evaluate_and_label(tmp_path):
     found = tmp_path / "eval" / "inference" / "labels" / "coco_instances_results.json"
     assert {r["category_id"] for r in json.loads(found.read_text())} <= {3, 8}
 
-    folder = ["--images", tmp_path / "labels", "--names", tmp_path / "names.txt"]
+    folder = [tmp_path / "labels", "--names", tmp_path / "names.txt"]
     options = ["MODEL.WEIGHTS", weights, "MODEL.ROI_HEADS.SCORE_THRESH_TEST", "0.0"]
     again = tmp_path / "again"
     done = run("generate_pseudo_labels.py", *folder, "--output", again, *options)

@@ -14,6 +14,7 @@ from tools import report as report_tool
 
 from zipseg.data.labels import write_labels
 from zipseg.utils.errors import ZipSegError
+from zipseg.visualization import report
 from zipseg.visualization.report import write_report
 from zipseg.visualization.report_data import choose_images, compare
 from zipseg.zipworld.scenes import CATEGORY_NAMES, render_scene
@@ -104,7 +105,7 @@ def test_comparison_with_the_truth(run):
     assert 50 < float(found.metrics[1][2]) < 100
     assert min(found.quality, key=found.quality.get) == 5
     assert found.quality[5] == 0.0
-    with pytest.raises(ZipSegError, match="none of the labels' images"):
+    with pytest.raises(ZipSegError, match="its images are not those of the annotations"):
         compare(labels, {**truth, "images": [], "annotations": []}, "truth")
 
 
@@ -180,3 +181,24 @@ def test_in_a_browser(name, width, height, run, tmp_path):
         assert [url for url in page.requests if not url.startswith(local)] == []
     finally:
         page.close()
+
+
+def test_the_header_names_config_and_weights():
+    networks = {
+        "SEMANTIC": {"ARCH": "ViT-B-16", "WEIGHTS": "openai"},
+        "BOUNDARY": {"ARCH": "RN50", "WEIGHTS": "openai"},
+        "SAM": {"TYPE": "vit_b", "WEIGHTS": "auto"},
+    }
+    made = {"info": {"date_created": "2026-01-01"}}
+    provenance = {
+        "source": {"name": "folder /photos"},
+        "config": {"MODEL": {"META_ARCHITECTURE": "Zip", "WEIGHTS": "", "ZIP": networks}},
+        "command": "zipseg label --config-file COCO/zip.yaml /photos --names n.txt",
+    }
+    assert report._subtitle(made, provenance) == (
+        "folder /photos · Zip · COCO/zip.yaml · ViT-B-16/openai, RN50/openai, vit_b/auto · "
+        "2026-01-01"
+    )
+    provenance["config"]["MODEL"] |= {"META_ARCHITECTURE": "GeneralizedRCNN", "WEIGHTS": "m.pth"}
+    assert "GeneralizedRCNN · COCO/zip.yaml · m.pth" in report._subtitle(made, provenance)
+    assert report._subtitle(made, None) == "2026-01-01"

@@ -77,8 +77,11 @@ class Checkout:
         names = self.work / "names.txt"
         names.write_text("".join(f"{each['name']}\n" for each in truth["categories"]))
         output = self.work / settings
+        images = [folder]
+        if not (self.tree / "projects/ZipSeg/zipseg/cli").is_dir():  # before there was one grammar
+            images = ["--images", folder]
         self.run(
-            *("tools/generate_pseudo_labels.py", "--images", folder, "--names", names),
+            *("tools/generate_pseudo_labels.py", *images, "--names", names),
             *("--config-file", f"configs/ZipWorld/{LABELS[settings]}.yaml"),
             *("--output", output, "--num-ranks", 1, "MODEL.DEVICE", "cpu"),
         )

@@ -1,10 +1,13 @@
 #!/bin/bash
 # Runs a training command as one process on each machine of a SLURM step: adds Detectron2's
-# distribution arguments right after the script.
-#   srun --ntasks-per-node=1 tools/slurm/on_each_machine.sh python tools/train_net.py ...
+# distribution arguments right after 'train'.
+#   srun --ntasks-per-node=1 tools/slurm/on_each_machine.sh zipseg train ...
 set -euo pipefail
-interpreter=$1 script=$2
-shift 2
+command=()
+until [[ ${command[-1]-} == train ]]; do
+    command+=("${1:?no 'train' in the command}")
+    shift
+done
 given=(--num-gpus "${GPUS_PER_MACHINE:?set it to the number of GPUs of a machine}")
 if [[ ${1-} == --num-gpus ]]; then
     given=("$1" "$2")
@@ -16,4 +19,4 @@ if ((machines > 1)); then
     port=$((20000 + SLURM_JOB_ID % 40000))
     given+=(--num-machines "$machines" --machine-rank "$SLURM_NODEID" --dist-url "tcp://${hosts[0]}:$port")
 fi
-exec "$interpreter" "$script" "${given[@]}" "$@"
+exec "${command[@]}" "${given[@]}" "$@"

@@ -1,19 +1,30 @@
-"""Every config key of ZipSeg, documented where it is defined."""
+"""Every config key of ZipSeg, documented where it is defined, and the config files that ship.
 
+Imports neither detectron2 nor torch: command lines look at keys and files before those are loaded.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
 from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from detectron2.config import CfgNode as CN
+from .utils.errors import ConfigError
+
+if TYPE_CHECKING:
+    from detectron2.config import CfgNode
 
 
-def add_zip_config(cfg: CN) -> None:
+def add_zip_config(cfg: CfgNode) -> None:
     """Adds ZipSeg's keys to a Detectron2 config, in place.
 
     Where the released demo of the paper has a value, it is the default.
     """
-    cfg.MODEL.ZIP = CN()
+    node = type(cfg)  # nodes of one config are of one class
+    cfg.MODEL.ZIP = node()
     # The names to look for. Empty: `thing_classes` of the first test data set. Where that has any,
-    # they must be the same; data.vocabulary.use_names sets both. CLIP reads
-    # underscores as spaces.
+    # they must be the same; data.vocabulary.use_names sets both. CLIP reads underscores as spaces.
     cfg.MODEL.ZIP.CLASS_NAMES = []
     # Run the networks in reduced precision (bfloat16 on CPU, float16 on CUDA); the stages and SAM's
     # prompts stay in full precision.
@@ -26,7 +37,7 @@ def add_zip_config(cfg: CN) -> None:
 
     # SAM alone, the baseline: segment everything, then name each mask. Its networks, names and
     # scores are those of MODEL.ZIP.
-    cfg.MODEL.SAM_ALONE = CN()
+    cfg.MODEL.SAM_ALONE = node()
     cfg.MODEL.SAM_ALONE.POINTS_PER_SIDE = 32
     cfg.MODEL.SAM_ALONE.PRED_IOU_THRESH = 0.88
     cfg.MODEL.SAM_ALONE.STABILITY_SCORE_THRESH = 0.95
@@ -36,9 +47,10 @@ def add_zip_config(cfg: CN) -> None:
     cfg.INPUT.MAX_PIXELS = 100_000_000
 
 
-def _add_networks(zip_: CN) -> None:
+def _add_networks(zip_: CfgNode) -> None:
+    node = type(zip_)  # nodes of one config are of one class
     # The CLIP with a ViT tower: image-level classification and CLIP Surgery.
-    zip_.SEMANTIC = CN()
+    zip_.SEMANTIC = node()
     # Any open_clip architecture with a ViT tower. Weights in OpenAI's format need the
     # "-quickgelu" names unless WEIGHTS is the tag "openai".
     zip_.SEMANTIC.ARCH = "ViT-B-16"
@@ -51,7 +63,7 @@ def _add_networks(zip_: CN) -> None:
     zip_.SEMANTIC.SURGERY_BLOCKS = 6
 
     # The CLIP with a ResNet tower: the boundary prior.
-    zip_.BOUNDARY = CN()
+    zip_.BOUNDARY = node()
     zip_.BOUNDARY.ARCH = "RN50x64"
     zip_.BOUNDARY.WEIGHTS = "openai"  # as SEMANTIC.WEIGHTS
     # "stem", "layer1" .. "layer4"; layer3 is the paper's conv4_x, stride 16.
@@ -60,26 +72,28 @@ def _add_networks(zip_: CN) -> None:
     zip_.BOUNDARY.INPUT_SIZE = 2048
     zip_.BOUNDARY.MAX_SIZE = 8192
 
-    zip_.SAM = CN()
+    zip_.SAM = node()
     # A type of segment_anything's sam_model_registry, or "zipworld", the small one of this package.
     zip_.SAM.TYPE = "vit_h"
-    # A local checkpoint file or a URL, "embedded", or "random".
-    zip_.SAM.WEIGHTS = "sam_vit_h_4b8939.pth"
+    # "auto" for the official checkpoint of TYPE, from the cache or downloaded into it; a local
+    # checkpoint file or a URL, "embedded", or "random".
+    zip_.SAM.WEIGHTS = "auto"
     # How many prompts are decoded at once.
     zip_.SAM.PROMPT_BATCH = 64
     # Prompt with a point deep inside each object besides its box.
     zip_.SAM.USE_POINTS = False
 
-    zip_.TEXT = CN()
+    zip_.TEXT = node()
     # Prompt templates with one "{}" each. Empty: the 85 of CLIP Surgery.
     zip_.TEXT.TEMPLATES = []
     # Where text embeddings are kept between runs. "": no cache on disk.
     zip_.TEXT.CACHE_DIR = "~/.cache/zipseg/text"
 
 
-def _add_stages(zip_: CN) -> None:
+def _add_stages(zip_: CfgNode) -> None:
+    node = type(zip_)  # nodes of one config are of one class
     # Which categories are present (image level).
-    zip_.CLASSIFICATION = CN()
+    zip_.CLASSIFICATION = node()
     # "softmax" over all categories, or "sigmoid" of each on its own (CLIPs with a logit bias; for
     # others the empty string's similarity takes the bias's place).
     zip_.CLASSIFICATION.SCORE = "softmax"
@@ -99,7 +113,7 @@ def _add_stages(zip_: CN) -> None:
     zip_.CLASSIFICATION.MAX_CATEGORIES = 20
 
     # CLIP Surgery's similarity and the activated region of each present category.
-    zip_.ACTIVATION = CN()
+    zip_.ACTIVATION = node()
     # What is subtracted from a category's similarity: "empty_text" (the demo: the empty string's),
     # or "mean_category" (CLIP Surgery for several at once: the weighted mean over all categories).
     zip_.ACTIVATION.REDUNDANCY = "empty_text"
@@ -119,18 +133,18 @@ def _add_stages(zip_: CN) -> None:
     # "Clusters": K-Means, fragments, selection, regrouping (the paper), the next four sections;
     # "Watershed": the gradient of the same features as a soft boundary map; "Silhouette": that and
     # the regions' own shape. Or another of DISCOVERY_REGISTRY.
-    zip_.DISCOVERY = CN()
+    zip_.DISCOVERY = node()
     zip_.DISCOVERY.NAME = "Clusters"
     zip_.DISCOVERY.MIN_AREA = 100  # smaller objects are removed, cells
 
-    zip_.CLUSTERING = CN()
+    zip_.CLUSTERING = node()
     zip_.CLUSTERING.K = 20
     # Initial centres: "grid" (the demo: evenly spaced cells) or "semantic" (activations decide).
     zip_.CLUSTERING.CENTRES = "grid"
     zip_.CLUSTERING.MAX_ITERATIONS = 100
     zip_.CLUSTERING.RTOL = 1e-5  # centres closer than this to their last place have converged
 
-    zip_.SELECTION = CN()
+    zip_.SELECTION = node()
     # theta_1: a fragment is kept when more than this share of it is activated ...
     zip_.SELECTION.ACTIVATION_SHARE = 0.3
     # ... and its boundary score passes: "box_area" (the demo: area of the bounding box / area below
@@ -138,11 +152,14 @@ def _add_stages(zip_: CN) -> None:
     zip_.SELECTION.BOUNDARY_RULE = "box_area"
     zip_.SELECTION.BOUNDARY_SCORE = 3.0  # theta_2
     zip_.SELECTION.MIN_RADIUS = 2.0
+    # A category's fragments come from the clusters among so many most common values of (cluster +
+    # 1) x activated: with 20 the demo passes over the rarest of 20 clusters. 0: from all clusters.
+    zip_.SELECTION.MOST_COMMON = 0
 
-    zip_.REGROUPING = CN()
+    zip_.REGROUPING = node()
     zip_.REGROUPING.DILATION = 0  # cells by which objects grow back over the rims that were removed
 
-    zip_.WATERSHED = CN()
+    zip_.WATERSHED = node()
     # Cells above this quantile of boundary strength within the activated region are boundary.
     zip_.WATERSHED.QUANTILE = 0.75
     zip_.WATERSHED.SMOOTHING = 1.0  # sigma of the Gaussian over the boundary map, cells
@@ -151,13 +168,13 @@ def _add_stages(zip_: CN) -> None:
     # duplicates choose. 1000 gives the connected regions as they are.
     zip_.WATERSHED.RADII = (3.5,)
 
-    zip_.SILHOUETTE = CN()
+    zip_.SILHOUETTE = node()
     zip_.SILHOUETTE.QUANTILE = 0.75  # as WATERSHED's, and so is the next
     zip_.SILHOUETTE.SMOOTHING = 1.0
     # Cores are the peaks of depth that stand out by so many powers of two; several as with RADII.
     zip_.SILHOUETTE.PROMINENCES = (0.2,)
 
-    zip_.SCORING = CN()
+    zip_.SCORING = node()
     zip_.SCORING.NMS_THRESH = 0.7  # box IoU within a category; the cap is TEST.DETECTIONS_PER_IMAGE
     # Suppress duplicates of any category by each other: an object has one.
     zip_.SCORING.NMS_CLASS_AGNOSTIC = False
@@ -169,26 +186,25 @@ def _add_stages(zip_: CN) -> None:
     zip_.SCORING.MIN_SCORE = 0.0
 
 
-def _add_evaluation(cfg: CN) -> None:
-    cfg.EVALUATION = CN()
+def _add_evaluation(cfg: CfgNode) -> None:
+    node = type(cfg)  # nodes of one config are of one class
+    cfg.EVALUATION = node()
     # Any of "coco" (class-aware), "class_agnostic" (as CutLER and SAM are compared),
     # "open_vocabulary" (novel, base and all categories: COCO's 48/17 split, or `unseen_names` of
     # the metadata) and "lvis" (LVIS v1's federated rules; set TEST.DETECTIONS_PER_IMAGE to 300).
     cfg.EVALUATION.PROTOCOLS = ("coco",)
-    # "vectorized" (fastest; the only one that keeps what tools/compare.py bootstraps), or the
-    # library "faster_coco_eval" or "pycocotools" (not for LVIS). All agree to rounding.
-    cfg.EVALUATION.BACKEND = "vectorized"
 
 
-def _add_training(cfg: CN) -> None:
+def _add_training(cfg: CfgNode) -> None:
     """Adds ``cfg.TRAINING`` and, where the ``centernet2`` package is installed, its keys."""
+    node = type(cfg)  # nodes of one config are of one class
     if find_spec("centernet"):
         from centernet.config import add_centernet_config
 
         add_centernet_config(cfg)
-    training = cfg.TRAINING = CN()
+    training = cfg.TRAINING = node()
     # Entries of DATASETS.TRAIN and DATASETS.TEST that end in ".json" are COCO-format files, such as
-    # the labels.json of tools/generate_pseudo_labels.py. Their images lie below this folder. "":
+    # the labels.json of `zipseg label`. Their images lie below this folder. "":
     # where the file says that its images were when they were labelled, or else beside the file.
     # These paths may hold environment variables, such as $DETECTRON2_DATASETS.
     training.IMAGE_ROOT = ""
@@ -196,6 +212,18 @@ def _add_training(cfg: CN) -> None:
     # meant for. When SOLVER.IMS_PER_BATCH differs, they follow it by Detectron2's rule for
     # SOLVER.REFERENCE_WORLD_SIZE, which itself follows the number of GPUs only. 0: they stay.
     training.REFERENCE_BATCH_SIZE = 0
+    # The schedules of `zipseg train --percent P`, one row a share of the labels: P, SOLVER.BASE_LR,
+    # STEPS and MAX_ITER. These are for 16 images of COCO: CutLER's for its 1 and 2 %, then 12
+    # epochs of the share, with its learning rate up to 20 %.
+    training.SHARES = [
+        [1, 0.04, [2400, 3200], 3600],
+        [2, 0.04, [2400, 3200], 3600],
+        [5, 0.04, [3000, 4000], 4500],
+        [10, 0.04, [6000, 8000], 9000],
+        [20, 0.04, [12000, 16000], 18000],
+        [50, 0.02, [30000, 40000], 45000],
+        [100, 0.02, [60000, 80000], 90000],
+    ]
     # "SGD" is Detectron2's; "AdamW" learns a small detector from random weights in far fewer steps.
     # SOLVER.BASE_LR, WEIGHT_DECAY, WEIGHT_DECAY_NORM and CLIP_GRADIENTS are meant for either.
     training.OPTIMIZER = "SGD"
@@ -207,13 +235,13 @@ def _add_training(cfg: CN) -> None:
     # The box head of MODEL.ROI_HEADS.NAME "ClipROIHeads": the layers of MODEL.ZIP.BOUNDARY's CLIP
     # after IN_FEATURE ("stem" to "res4", one of MODEL.RESNETS.OUT_FEATURES), over boxes CONTEXT
     # times as wide and high. MODEL.ROI_BOX_HEAD's POOLER_RESOLUTION, CONV_DIM and FC_DIM count.
-    training.CLIP_HEAD = CN()
+    training.CLIP_HEAD = node()
     training.CLIP_HEAD.IN_FEATURE = "res2"
     training.CLIP_HEAD.CONTEXT = 1.2
     _add_noisy_label_parts(training)
 
 
-def _add_noisy_label_parts(training: CN) -> None:
+def _add_noisy_label_parts(training: CfgNode) -> None:
     """What noisy labels need; each is off by default and works without the others.
 
     DROP_LOSS and SCORE_WEIGHTS need MODEL.ROI_HEADS.NAME "NoisyROIHeads" or "ClipROIHeads" (Mask
@@ -221,27 +249,54 @@ def _add_noisy_label_parts(training: CN) -> None:
     also MODEL.ROI_MASK_HEAD.NAME "WeightedMaskHead"; IGNORE_BAND also MODEL.PROPOSAL_GENERATOR.NAME
     "NoisyRPN" or "NoisyCenterNet". With its part off, each of these is Detectron2's.
     """
+    node = type(training)  # nodes of one config are of one class
     # DropLoss (CutLER, CVPR 2023, eq. 4): no box loss for proposals whose largest IoU with the
     # labels of their image is at most IOU, since they may hold an object without a label.
-    training.DROP_LOSS = CN()
+    training.DROP_LOSS = node()
     training.DROP_LOSS.ENABLED = False
     training.DROP_LOSS.IOU = 0.01
     # Box and mask losses of a matched proposal count as much as its label's score, 0..1.
-    training.SCORE_WEIGHTS = CN()
+    training.SCORE_WEIGHTS = node()
     training.SCORE_WEIGHTS.ENABLED = False
     # Labels with a score in [LOW, HIGH) are neither objects nor background: anchors and proposals
     # that would match them (by RPN's and ROI_HEADS' IOU_THRESHOLDS; for CenterNet, points within
     # their boxes) are left out of the losses. Those below LOW are dropped. (0, 0): all are objects.
-    training.IGNORE_BAND = CN()
+    training.IGNORE_BAND = node()
     training.IGNORE_BAND.LOW = 0.0
     training.IGNORE_BAND.HIGH = 0.0
     # Simple copy-paste (Ghiasi et al., CVPR 2021) in CutLER's form: a random choice of the objects
     # of the next image of the batch, which has to have two, each at a random size and place.
-    training.COPY_PASTE = CN()
+    training.COPY_PASTE = node()
     training.COPY_PASTE.PROBABILITY = 0.0  # of an image to get objects
     training.COPY_PASTE.SCALE = (0.5, 1.0)  # of a pasted object's sides, relative to its own
     training.COPY_PASTE.MIN_VISIBLE = 0.1  # labels covered beyond this share of their area go
     # The exponential moving average of the weights takes the place of the weights in evaluations
     # and in the checkpoints' "model"; the student's own are kept beside it. 0: no average.
-    training.EMA = CN()
+    training.EMA = node()
     training.EMA.DECAY = 0.0  # per iteration; shorter in the first iterations
+
+
+def config_folder() -> Path:
+    """Where the config files are: in the installed package, or at the top of a checkout."""
+    inside = Path(__file__).with_name("configs")
+    return inside if inside.is_dir() else Path(__file__).resolve().parents[3] / "configs"
+
+
+def get_config_file(name: str | Path) -> str:
+    """The path of a config file: ``name`` itself if there is such a file, or one that ships with
+    the package, such as "COCO/zip_RN50_ViT-B-16_SAM-ViT-B.yaml".
+
+    Raises:
+        ConfigError: neither exists; the message names the likeliest.
+    """
+    given = Path(name).expanduser()
+    if given.is_file():
+        return str(given)
+    folder = config_folder()
+    shipped = folder / str(name).removeprefix("configs/")
+    if not given.is_absolute() and shipped.is_file():
+        return str(shipped)
+    known = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*.yaml"))]
+    close = get_close_matches(str(name).removeprefix("configs/"), known, n=1, cutoff=0.3)
+    hint = f"; did you mean '{close[0]}', which ships with zipseg?" if close else ""
+    raise ConfigError("--config-file", f"'{name}' does not exist{hint}")

@@ -1,4 +1,4 @@
-"""The loss analysis on one hand-made image with an object lost at each stage."""
+"""The attribution on one hand-made image with an object lost at each stage."""
 
 import json
 
@@ -14,10 +14,10 @@ from zipseg.experiments.attribution.causes import (
     FOUND,
     Fate,
     attribute,
-    find_losses,
+    find_fates,
     summarise,
 )
-from zipseg.experiments.attribution.report import write_loss_report
+from zipseg.experiments.attribution.report import write_attribution
 from zipseg.experiments.attribution.stage_records import (
     StageRecord,
     load_record,
@@ -200,23 +200,23 @@ def test_records_survive_the_disk_and_damage_is_named(tmp_path):
 
 def test_records_of_other_images_are_refused():
     with pytest.raises(ZipSegError, match="image 9"):
-        find_losses(truth(), [handmade()._replace(image_id=9)])
+        find_fates(truth(), [handmade()._replace(image_id=9)])
 
 
 def test_report_has_numbers_a_plot_and_pictures_of_the_three_largest_causes(tmp_path):
     save_record(tmp_path / "records", handmade())
-    fates = find_losses(truth(), load_records(tmp_path / "records"))
+    fates = find_fates(truth(), load_records(tmp_path / "records"))
     assert [fate.cause for fate in fates] == list(EXPECTED)  # crowds are left out
     picture = np.full((SIZE, SIZE, 3), 128, dtype=np.uint8)
     out = tmp_path / "report"
-    summary = write_loss_report(out, fates, truth(), tmp_path / "records", lambda _: picture)
+    summary = write_attribution(out, fates, truth(), tmp_path / "records", lambda _: picture)
     assert summary["all"]["merged"] == pytest.approx(200 / 13)
-    written = json.loads((out / "losses.json").read_text())
+    written = json.loads((out / "attribution.json").read_text())
     assert written["percent"]["all"] == summary["all"]
     assert len(written["objects"]) == len(OBJECTS)
-    table = (out / "losses.md").read_text()
+    table = (out / "attribution.md").read_text()
     assert "| all | 13 | 7.7 % |" in table
     assert all(f"- {fate}: " in table for fate in (FOUND, *CAUSES))
     pictures = sorted(path.name for path in out.glob("*.png"))
-    assert pictures == ["joined_1.png", "losses.png", "merged_1.png", "naming_1.png"]
+    assert pictures == ["attribution.png", "joined_1.png", "merged_1.png", "naming_1.png"]
     assert all((out / name).stat().st_size > 5000 for name in pictures)

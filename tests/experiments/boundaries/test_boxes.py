@@ -4,7 +4,7 @@ from tests.experiments.boundaries.squares import BOXES, CATEGORIES, scene_dict
 
 from zipseg.evaluation.columns import GroundTruth
 from zipseg.experiments.boundaries.boxes import found_boxes, score_boxes
-from zipseg.experiments.boundaries.oracle import read_scene
+from zipseg.experiments.boundaries.oracle import read_image_objects
 from zipseg.structures import Proposals
 
 
@@ -19,7 +19,7 @@ def objects(boxes, planes) -> Proposals:
 
 
 def score(truth, image, boxes, planes):
-    scene = read_scene(truth, 1, image, ())
+    scene = read_image_objects(truth, 1, image, ())
     return score_boxes(truth, [found_boxes(scene, objects(boxes, planes), (64, 64))])
 
 

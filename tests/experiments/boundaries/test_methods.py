@@ -3,7 +3,7 @@ import torch
 
 from zipseg.experiments.boundaries.counts import NOTHING, count_boundaries
 from zipseg.experiments.boundaries.methods import METHODS, Cuts, by_clusters, constants
-from zipseg.experiments.boundaries.oracle import read_scene
+from zipseg.experiments.boundaries.oracle import read_image_objects
 from zipseg.experiments.boundaries.sources import constant, lab
 
 GRID = (32, 32)
@@ -11,7 +11,7 @@ GRID = (32, 32)
 
 @pytest.fixture
 def scene(squares_truth, squares_image):
-    return read_scene(squares_truth, 1, squares_image, (32, 128))
+    return read_image_objects(squares_truth, 1, squares_image, (32, 128))
 
 
 def test_clusters_share_kmeans_and_equal_discovery(scene):

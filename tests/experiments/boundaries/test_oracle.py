@@ -1,11 +1,11 @@
 import numpy as np
 import torch
 
-from zipseg.experiments.boundaries.oracle import TOUCHING, grid_of, read_scene
+from zipseg.experiments.boundaries.oracle import TOUCHING, grid_of, read_image_objects
 
 
 def test_scene_of_squares(squares_truth, squares_image):
-    scene = read_scene(squares_truth, 1, squares_image, (32,))
+    scene = read_image_objects(squares_truth, 1, squares_image, (32,))
     assert scene.category.tolist() == [3, 8]
     assert scene.plane.tolist() == [0, 0, 1]
     assert scene.box.tolist() == [[20, 20, 60, 60], [60, 20, 100, 60], [30, 90, 70, 120]]

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.references.discovery import plain_discover
 
-from zipseg.experiments.reference import plain_discover
 from zipseg.modeling.stages.clustering import Cluster
 from zipseg.modeling.stages.discovery import DISCOVERY_REGISTRY, Clusters
 from zipseg.modeling.stages.extensions import Silhouette, Watershed

@@ -6,8 +6,8 @@ import skimage.measure
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.references.discovery import plain_unions
 
-from zipseg.experiments.reference import plain_unions
 from zipseg.modeling.stages.fragments import SelectFragments, find_fragments
 
 

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from tests.references.discovery import plain_objects
 
-from zipseg.experiments.reference import plain_objects
 from zipseg.modeling.stages import regions
 from zipseg.modeling.stages.fragments import find_fragments
 from zipseg.modeling.stages.regrouping import Regroup, to_proposals

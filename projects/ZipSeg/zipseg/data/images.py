@@ -1,6 +1,8 @@
 """Reading images that strangers made: every kind of file ends as uint8 pixels or a clear error."""
 
+import glob
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +66,76 @@ def list_images(folder: str | Path) -> list[Path]:
     if not found:
         raise ImageError(f"{folder}: holds no image ({', '.join(sorted(SUFFIXES))})")
     return found
+
+
+def find_images(words: Sequence[str | Path]) -> list[Path]:
+    """The image files that a user means by files, folders and globs, each once, in this order.
+
+    Raises:
+        ImageError: a word that is no file, folder or glob with a match, or a folder without images.
+    """
+    found: dict[Path, None] = {}
+    for word in map(str, words):
+        path = Path(word).expanduser()
+        if path.is_dir():
+            paths = list_images(path)
+        elif path.exists():
+            paths = [path]
+        else:
+            paths = [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
+            paths = [p for p in paths if p.is_file()]
+            if not paths:
+                raise ImageError(f"{word}: no such file or folder")
+        found |= dict.fromkeys(paths)
+    return list(found)
+
+
+def to_pixels(
+    source: str | Path | Image.Image | np.ndarray,
+    image_format: str = "BGR",
+    max_pixels: int = 100_000_000,
+) -> np.ndarray:
+    """uint8 [H, W, 3] of an image file, a PIL image or an array.
+
+    Args:
+        source: a path; a PIL image of any mode; an array uint8 [H, W, 3] in RGB, [H, W] of gray, or
+            [H, W, 4] whose last channel is left out.
+        image_format: "BGR" or "RGB", of the result.
+        max_pixels: images with more are refused.
+
+    Raises:
+        ImageError: as ``read_image``; an array of another shape or type.
+    """
+    if isinstance(source, str | Path):
+        return read_image(source, image_format, max_pixels)
+    if isinstance(source, Image.Image):
+        _check_size(Path("PIL image"), source.size, max_pixels)
+        rgb = _to_rgb(ImageOps.exif_transpose(source))
+    else:
+        rgb = _checked_array(source)
+        _check_size(Path("array"), rgb.shape[1::-1], max_pixels)
+    return rgb if image_format == "RGB" else np.ascontiguousarray(rgb[:, :, ::-1])
+
+
+def _checked_array(array: object) -> np.ndarray:
+    """uint8 RGB [H, W, 3]."""
+    if not isinstance(array, np.ndarray):
+        raise ImageError(
+            f"{type(array).__name__}: give a path, a PIL image or an RGB array, uint8 [H, W, 3]"
+        )
+    shape, channels = array.shape, array.shape[2] if array.ndim == 3 else 0
+    if (
+        array.dtype != np.uint8
+        or array.ndim not in (2, 3)
+        or channels not in (0, 3, 4)
+        or not all(shape)
+    ):
+        raise ImageError(
+            f"array of {array.dtype} {list(shape)}: give RGB as uint8 [H, W, 3], values 0..255"
+        )
+    if array.ndim == 2:
+        return np.repeat(array[:, :, None], 3, axis=2)
+    return np.ascontiguousarray(array[:, :, :3])
 
 
 def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:

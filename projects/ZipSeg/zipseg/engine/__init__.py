@@ -1,6 +1,7 @@
 """Running models: config files, inference, training with its hooks, and checkpoints.
 
-Importing the folder registers the detectors' parts. Imports ``utils`` to ``visualization``.
+Importing the folder registers ``Zip``, ``SamAlone`` and the detectors' parts. Imports ``utils`` to
+``visualization``.
 """
 
-from ..modeling import detectors  # noqa: F401
+from ..modeling import detectors, sam_alone, zip  # noqa: F401

@@ -10,7 +10,7 @@ import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from torch import nn
 
-from ..utils.errors import ConfigError
+from ..utils.errors import ConfigError, loading_problem
 from ..utils.files import replacing, write_atomically
 from .ema import EmaTeacher
 
@@ -86,8 +86,7 @@ class Checkpointer(DetectionCheckpointer):
         except ConfigError as error:
             raise ConfigError(KEY, str(error).replace(f"{KEY}: ", f"{path} ")) from error
         except Exception as error:  # missing, truncated, or not a checkpoint at all
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ConfigError(KEY, f"{path} cannot be loaded ({reason[:300]})") from error
+            raise ConfigError(KEY, f"{path} cannot be loaded ({loading_problem(error)})") from error
 
     def _load_file(self, filename: str) -> dict[str, Any]:
         if filename.endswith(".pkl"):

@@ -1,5 +1,7 @@
 """Any model of a config, with its weights."""
 
+import logging
+
 import torch
 from detectron2.config import CfgNode
 from detectron2.modeling import META_ARCH_REGISTRY, build_model
@@ -7,8 +9,31 @@ from detectron2.utils.env import seed_all_rng
 from torch import nn
 
 from ..data.vocabulary import known_classes
+from ..modeling.networks.weights import is_shipped
 from ..utils.errors import ConfigError
 from .checkpoint import Checkpointer
+
+logger = logging.getLogger(__name__)
+
+TRAINING_FREE = ("Zip", "SamAlone")
+
+
+def warn_of_small_networks(cfg: CfgNode) -> None:
+    """Says so once where networks that ship with the package are used on a user's own images."""
+    zip_ = cfg.MODEL.ZIP
+    if training_free(cfg) and any(
+        is_shipped(zip_[part].WEIGHTS) for part in ("SEMANTIC", "BOUNDARY", "SAM")
+    ):
+        logger.warning(
+            "The networks of '%s' know small drawn shapes and nothing of photographs: on these "
+            "their output means nothing. COCO/zip_RN50_ViT-B-16_SAM-ViT-B.yaml has real ones.",
+            zip_.SEMANTIC.WEIGHTS,
+        )
+
+
+def training_free(cfg: CfgNode) -> bool:
+    """Whether a config's model is used as it is."""
+    return cfg.MODEL.META_ARCHITECTURE in TRAINING_FREE
 
 
 def load_model(cfg: CfgNode) -> nn.Module:

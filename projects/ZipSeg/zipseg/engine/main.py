@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 from detectron2.engine import default_setup
@@ -29,6 +30,16 @@ def check_names(cfg: CfgNode, names: Sequence[str]) -> None:
             )
 
 
+def check_gpus(asked: int) -> None:
+    """Raises ConfigError if this machine has fewer GPUs than the processes that would share them;
+    one process runs on the CPU where there is none."""
+    there = torch.cuda.device_count()
+    if asked > max(there, 1):
+        raise ConfigError(
+            "--num-gpus", f"{asked} were asked for, and PyTorch sees {there or 'none'} here"
+        )
+
+
 def main(args) -> Mapping[str, Mapping[str, float]]:
     """Evaluates or trains as Detectron2's standard arguments ask.
 
@@ -43,7 +54,7 @@ def main(args) -> Mapping[str, Mapping[str, float]]:
         raise ConfigError(
             "MODEL.META_ARCHITECTURE",
             f"{cfg.MODEL.META_ARCHITECTURE} is training-free; evaluate it with --eval-only, or "
-            "train a detector on its pseudo-labels (tools/generate_pseudo_labels.py)",
+            "train a detector on its pseudo-labels ('zipseg label' makes them)",
         )
     # The labels of a training need not be there any more when its detector is evaluated.
     register_label_files(cfg, ("TEST",) if args.eval_only else ("TRAIN", "TEST"))

@@ -1,12 +1,11 @@
 """Config files with their options, checked."""
 
 import logging
-from pathlib import Path
 
 import torch
 from detectron2.config import CfgNode, get_cfg
 
-from ..config import add_zip_config
+from ..config import add_zip_config, get_config_file
 from ..utils.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -14,15 +13,15 @@ logger = logging.getLogger(__name__)
 
 def load_config(config_file: str, options: list[str] = ()) -> CfgNode:
     """A Detectron2 config with ZipSeg's keys, a file and KEY VALUE pairs merged in; on the CPU
-    where there is no GPU.
+    where there is no GPU. The file may be one that ships, by its relative name.
 
     Raises:
         ConfigError: no such file, or keys and values that do not fit.
     """
     cfg = get_cfg()
     add_zip_config(cfg)
-    if config_file and not Path(config_file).is_file():
-        raise ConfigError("--config-file", f"'{config_file}' does not exist")
+    if config_file:
+        config_file = get_config_file(config_file)
     try:
         if config_file:
             cfg.merge_from_file(config_file, allow_unsafe=False)  # YAML that runs nothing

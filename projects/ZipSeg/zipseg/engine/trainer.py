@@ -13,21 +13,15 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..data.vocabulary import training_classes
-from ..evaluation import build_evaluators
+from ..evaluation.evaluator import build_evaluators
 from ..modeling.detectors.checks import check_parts
 from .checkpoint import Checkpointer
 from .ema import EmaTeacher
+from .inference import training_free
 from .loader import build_image_loader
 from .optimizer import build_named_optimizer
-from .schedule import follow_batch_size
+from .schedule import follow_batch_size, steps_within
 from .stream import TrainingStream, build_training_stream
-
-TRAINING_FREE = ("Zip", "SamAlone")
-
-
-def training_free(cfg: CfgNode) -> bool:
-    """Whether a config's model is used as it is."""
-    return cfg.MODEL.META_ARCHITECTURE in TRAINING_FREE
 
 
 class Trainer(DefaultTrainer):
@@ -43,7 +37,7 @@ class Trainer(DefaultTrainer):
     def __init__(self, cfg: CfgNode) -> None:
         check_parts(cfg)
         self.classes = training_classes(cfg)
-        super().__init__(follow_batch_size(cfg))
+        super().__init__(steps_within(follow_batch_size(cfg)))
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:

@@ -2,8 +2,3 @@
 
 Reads files and ``Instances``, never models. Imports ``utils`` and ``data``.
 """
-
-from .evaluator import InstanceEvaluator, build_evaluators, evaluate_files
-from .protocols import PROTOCOLS
-
-__all__ = ["PROTOCOLS", "InstanceEvaluator", "build_evaluators", "evaluate_files"]

@@ -39,6 +39,14 @@ def resample_images(count: int, samples: int, seed: int = 0) -> np.ndarray:
     return generator.multinomial(count, np.full(count, 1 / count), size=samples).astype(float)
 
 
+def same_objects(first: Matches, second: Matches) -> bool:
+    """Whether two runs were evaluated on the same images and annotations, by whatever name."""
+    return first.names == second.names and all(
+        np.array_equal(getattr(first, key), getattr(second, key))
+        for key in ("image_ids", "truth_image", "truth_category", "truth_ignored")
+    )
+
+
 def paired_bootstrap(
     first: Matches,
     second: Matches,
@@ -59,11 +67,7 @@ def paired_bootstrap(
     Raises:
         ZipSegError: if the runs were not evaluated on the same objects.
     """
-    same = first.names == second.names and all(
-        np.array_equal(getattr(first, key), getattr(second, key))
-        for key in ("image_ids", "truth_image", "truth_category", "truth_ignored")
-    )
-    if not same:
+    if not same_objects(first, second):
         raise ZipSegError("the runs were not evaluated on the same images and annotations")
     weight = np.ones((1, len(first.image_ids)))
     weight = np.r_[weight, resample_images(weight.shape[1], samples, seed)]

@@ -10,7 +10,9 @@ from typing import Any
 
 from ..utils.errors import ZipSegError
 from ..utils.files import load_json
-from .bootstrap import Interval, paired_bootstrap
+from ..utils.tables import latex, markdown, tex
+from .bootstrap import Interval, paired_bootstrap, same_objects
+from .matching import Matches
 from .report import Report
 
 PUBLISHED = Path(__file__).with_name("published.json")
@@ -18,7 +20,7 @@ _PUBLISHED_KEYS = {"name", "task", "datasets", "images", "metrics", "source"}
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedRun:
     """One run's numbers for one task.
 
     Attributes:
@@ -46,12 +48,14 @@ class Comparison:
         metrics: names of the columns.
         rows: the lines.
         intervals: run -> metric -> interval of its difference from the first run.
+        missing: run -> why it has no interval.
     """
 
     task: str
     metrics: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ComparedRun, ...]
     intervals: Mapping[str, Mapping[str, Interval]]
+    missing: Mapping[str, str]
 
 
 def load_published(path: str | Path = PUBLISHED) -> list[dict[str, Any]]:
@@ -103,44 +107,61 @@ def _compare_task(
 ) -> Comparison:
     runs = [run for run in runs if task in run.results]
     first = runs[0]
-    rows = []
+    base, values = first.matches(task), first.results[task]
+    rows, intervals, missing = [], {}, {}
     for run in runs:
-        metrics, base = run.results[task], first.results[task]
-        comparable = run is not first and (run.dataset, run.images) == (first.dataset, first.images)
-        difference = {k: v - base[k] for k, v in metrics.items() if comparable and k in base}
-        rows.append(Row(run.name, "", run.dataset, run.images, metrics, difference))
+        metrics, matches = run.results[task], run.matches(task)
+        same = _same(first, run, base, matches)
+        difference = {
+            k: v - values[k]
+            for k, v in metrics.items()
+            if same and run is not first and k in values
+        }
+        rows.append(ComparedRun(run.name, "", run.dataset, run.images, metrics, difference))
+        if run is first or not samples:
+            continue
+        if not same:
+            missing[run.name] = f"not on the same images and annotations as {first.name}"
+        elif base is None or matches is None:
+            lacking = first.name if base is None else run.name
+            missing[run.name] = f"{lacking} kept no matches; evaluate it again"
+        else:
+            groups = {"": base.names, **first.groups.get(task, {})}
+            bounds = paired_bootstrap(base, matches, groups, samples=samples, seed=seed)
+            intervals[run.name] = {k: v for k, v in bounds.items() if k in metrics}
     datasets = {run.dataset for run in runs}
     for row in published:
         if row["task"] == task and (common := datasets & set(row["datasets"])):
             dataset = sorted(common)[0]
-            rows.append(Row(row["name"], row["source"], dataset, row["images"], row["metrics"], {}))
+            rows.append(
+                ComparedRun(row["name"], row["source"], dataset, row["images"], row["metrics"], {})
+            )
     columns = dict.fromkeys(metric for row in rows for metric in row.metrics)
-    intervals = {}
-    base = first.matches(task) if samples else None
-    for row, run in zip(rows, runs, strict=False):
-        if row.difference and base is not None and (other := run.matches(task)) is not None:
-            groups = {"": base.names, **first.groups.get(task, {})}
-            bounds = paired_bootstrap(base, other, groups, samples=samples, seed=seed)
-            intervals[run.name] = {k: v for k, v in bounds.items() if k in row.metrics}
-    return Comparison(task, tuple(columns), tuple(rows), intervals)
+    return Comparison(task, tuple(columns), tuple(rows), intervals, missing)
+
+
+def _same(first: Report, run: Report, ours: Matches | None, theirs: Matches | None) -> bool:
+    """Whether two runs can be subtracted: by the objects they were matched with where both kept
+    these, else by the name of the data set and the number of images."""
+    if ours is not None and theirs is not None:
+        return same_objects(ours, theirs)
+    return (run.dataset, run.images) == (first.dataset, first.images)
 
 
 def to_markdown(comparisons: Sequence[Comparison]) -> str:
     """Tables in Markdown; published rows are marked and their sources listed below."""
     parts = []
     for comparison in comparisons:
-        head = ["", "data set", "images", *comparison.metrics]
-        lines = [f"### {comparison.task}", "", _pipe(head), _pipe(["---"] * len(head))]
-        notes = []
+        lines, notes = [], []
         for row in comparison.rows:
-            name = row.name
+            name = f"*{row.name}* (published)" if row.source else row.name
             if row.source:
-                notes.append(f"- published, {name}: {row.source}")
-                name = f"*{name}* (published)"
+                notes.append(f"- published, {row.name}: {row.source}")
             cells = [_cell(row, metric) for metric in comparison.metrics]
-            lines.append(_pipe([name.replace("|", "\\|"), row.dataset, str(row.images), *cells]))
+            lines.append([name, row.dataset, row.images, *cells])
+        table = markdown(["", "data set", "images", *comparison.metrics], lines)
         notes += _interval_notes(comparison, "- ")
-        parts.append("\n".join([*lines, *([""] if notes else []), *notes]))
+        parts.append("\n".join([f"### {comparison.task}\n", table, *notes]).rstrip("\n"))
     return "\n\n".join(parts) + "\n"
 
 
@@ -148,19 +169,15 @@ def to_latex(comparisons: Sequence[Comparison]) -> str:
     """Tables in LaTeX (package booktabs), published rows in italics with a dagger."""
     parts = []
     for comparison in comparisons:
-        columns = "lr" + "r" * len(comparison.metrics)
-        head = " & ".join(map(_tex, [comparison.task, "images", *comparison.metrics]))
-        lines = [f"\\begin{{tabular}}{{{columns}}}", "\\toprule", f"{head} \\\\", "\\midrule"]
-        notes = []
+        lines, notes = [], []
         for row in comparison.rows:
-            name = _tex(row.name)
+            name = f"\\textit{{{tex(row.name)}}}$^\\dagger$" if row.source else tex(row.name)
             if row.source:
-                name = f"\\textit{{{name}}}$^\\dagger$"
                 notes.append(f"% published, {row.name}: {row.source}")
-            cells = [_tex(_cell(row, metric)) for metric in comparison.metrics]
-            lines.append(" & ".join([name, str(row.images), *cells]) + " \\\\")
-        lines += ["\\bottomrule", "\\end{tabular}"]
-        parts.append("\n".join([*lines, *notes, *_interval_notes(comparison, "% ")]))
+            cells = [tex(_cell(row, metric)) for metric in comparison.metrics]
+            lines.append([name, str(row.images), *cells])
+        table = latex([comparison.task, "images", *comparison.metrics], lines)
+        parts.append("\n".join([table, *notes, *_interval_notes(comparison, "% ")]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -185,6 +202,7 @@ def to_json(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
                 run: {metric: interval._asdict() for metric, interval in bounds.items()}
                 for run, bounds in comparison.intervals.items()
             },
+            "without_interval": dict(comparison.missing),
         }
         for comparison in comparisons
     ]
@@ -199,10 +217,13 @@ def _interval_notes(comparison: Comparison, lead: str) -> list[str]:
         for run, bounds in comparison.intervals.items()
         for metric, i in bounds.items()
         if i.low or i.high or i.difference  # nothing to tell where neither run finds anything
+    ] + [
+        f"{lead}{run} less {first.name}: no interval, {why}"
+        for run, why in comparison.missing.items()
     ]
 
 
-def _cell(row: Row, metric: str) -> str:
+def _cell(row: ComparedRun, metric: str) -> str:
     value = row.metrics.get(metric, math.nan)
     if math.isnan(value):
         return "n/a"
@@ -214,14 +235,6 @@ def _signed(value: float, digits: int) -> str:
     """With its sign, and zero as "0.0" from either side."""
     rounded = round(value, digits)
     return f"{rounded:+.{digits}f}" if rounded else f"{0:.{digits}f}"
-
-
-def _pipe(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _tex(text: str) -> str:
-    return "".join(f"\\{c}" if c in "&%$#_{}" else c for c in text)
 
 
 def _plain(metrics: Mapping[str, float]) -> dict[str, float | None]:

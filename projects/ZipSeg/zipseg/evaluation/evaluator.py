@@ -1,24 +1,22 @@
-"""Detectron2's evaluator for all protocols, and the same on files."""
+"""Detectron2's evaluator for all protocols."""
 
 from __future__ import annotations
 
 import itertools
 import logging
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from detectron2.config import CfgNode
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluators
 from detectron2.utils import comm
-from detectron2.utils.logger import create_small_table
 
 from ..utils.errors import ConfigError, ZipSegError
-from ..utils.files import load_json, write_json
+from ..utils.files import write_json
 from .columns import Detections, GroundTruth
-from .protocols import PROTOCOLS, Evaluation, evaluate
-from .report import PREDICTIONS_NAME, task_name, write_report
-from .scores import BACKENDS
+from .files import evaluate_all
+from .protocols import PROTOCOLS
+from .report import PREDICTIONS_NAME, write_report
 
 logger = logging.getLogger(__name__)
 
@@ -29,17 +27,12 @@ def build_evaluators(
     """The evaluators that ``cfg.EVALUATION`` asks for, for a registered data set.
 
     Raises:
-        ConfigError: for an unknown protocol or backend.
+        ConfigError: for an unknown protocol.
     """
-    protocols, backend = tuple(cfg.EVALUATION.PROTOCOLS), cfg.EVALUATION.BACKEND
+    protocols = tuple(cfg.EVALUATION.PROTOCOLS)
     if not protocols or set(protocols) - set(PROTOCOLS):
         raise ConfigError("EVALUATION.PROTOCOLS", f"{protocols} must be some of {PROTOCOLS}")
-    if backend not in BACKENDS:
-        raise ConfigError("EVALUATION.BACKEND", f"{backend!r} is none of {BACKENDS}")
-    if backend == "pycocotools" and "lvis" in protocols:
-        raise ConfigError("EVALUATION.BACKEND", "pycocotools does not know LVIS's rules")
-    evaluator = InstanceEvaluator(dataset_name, protocols, output_folder, backend)
-    return DatasetEvaluators([evaluator])
+    return DatasetEvaluators([InstanceEvaluator(dataset_name, protocols, output_folder)])
 
 
 class InstanceEvaluator(COCOEvaluator):
@@ -54,7 +47,6 @@ class InstanceEvaluator(COCOEvaluator):
         dataset_name: str,
         protocols: Sequence[str] = ("coco",),
         output_folder: str | None = None,
-        backend: str = "vectorized",
         *,
         distributed: bool = True,
     ) -> None:
@@ -62,7 +54,7 @@ class InstanceEvaluator(COCOEvaluator):
             dataset_name, distributed=distributed, output_dir=output_folder, use_fast_impl=False
         )
         self._name = dataset_name
-        self._protocols, self._backend = tuple(protocols), backend
+        self._protocols = tuple(protocols)
 
     def evaluate(self, img_ids: Iterable[int] | None = None) -> dict[str, dict[str, float]]:
         """Evaluate all images of the data set, or those of ``img_ids``.
@@ -90,12 +82,11 @@ class InstanceEvaluator(COCOEvaluator):
         if img_ids is not None:
             truth = truth.select_images(list(img_ids))
             results = [r for r in results if r["image_id"] in set(truth.image_ids.tolist())]
-        evaluations = _evaluate_all(
+        evaluations = evaluate_all(
             truth,
             Detections.from_results(results, truth, f"predictions on {self._name}"),
             self._protocols,
             unseen=self._metadata.get("unseen_names", ()),
-            backend=self._backend,
         )
         if self._output_dir:
             write_report(
@@ -104,7 +95,6 @@ class InstanceEvaluator(COCOEvaluator):
                 dataset=self._name,
                 annotations=str(self._metadata.json_file),
                 images=len(truth.image_ids),
-                backend=self._backend,
             )
         return {
             task: {
@@ -126,60 +116,3 @@ class InstanceEvaluator(COCOEvaluator):
                     f"{len(to_dataset)} classes: check MODEL.ROI_HEADS.NUM_CLASSES or the name list"
                 )
         return [{**r, "category_id": to_dataset[r["category_id"]]} for r in results]
-
-
-def evaluate_files(
-    annotations: str | Path,
-    predictions: str | Path,
-    output_folder: str | Path,
-    protocols: Sequence[str] = ("coco",),
-    *,
-    unseen: Iterable[str] = (),
-    backend: str = "vectorized",
-) -> dict[str, Evaluation]:
-    """Evaluate a COCO-format results file, whoever made it; writes the report.
-
-    Returns:
-        task -> outcome.
-
-    Raises:
-        ZipSegError: naming the file at fault.
-    """
-    truth = GroundTruth.from_coco(load_json(annotations), str(annotations))
-    results = load_json(predictions)
-    if not isinstance(results, list) or not all(isinstance(r, dict) for r in results):
-        raise ZipSegError(f"{predictions} is not a list of COCO-format results")
-    found = Detections.from_results(results, truth, str(predictions))
-    evaluations = _evaluate_all(truth, found, protocols, unseen=unseen, backend=backend)
-    write_report(
-        output_folder,
-        evaluations,
-        dataset=Path(annotations).stem,
-        annotations=str(annotations),
-        images=len(truth.image_ids),
-        backend=backend,
-    )
-    return evaluations
-
-
-def _evaluate_all(
-    truth: GroundTruth,
-    found: Detections,
-    protocols: Sequence[str],
-    *,
-    unseen: Iterable[str],
-    backend: str,
-) -> Mapping[str, Evaluation]:
-    """Boxes, and masks where both sides have them (or nothing was found at all)."""
-    has_masks = any(s is not None for s in truth.segmentation)
-    masks = has_masks and (found.rles is not None or not len(found.score))
-    evaluations = {}
-    for protocol, iou_type in itertools.product(
-        protocols, ("bbox", "segm") if masks else ("bbox",)
-    ):
-        outcome = evaluate(protocol, truth, found, iou_type, unseen=unseen, backend=backend)
-        task = task_name(iou_type, protocol)
-        evaluations[task] = outcome
-        shown = {k: v for k, v in outcome.metrics.items() if not math.isnan(v)}
-        logger.info("%s:\n%s", task, create_small_table(shown or {"AP": math.nan}))
-    return evaluations

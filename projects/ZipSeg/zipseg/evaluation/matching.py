@@ -31,7 +31,7 @@ AREA_RANGES = {
 _PAIRS_AT_ONCE = 4_000_000
 
 
-class MatchRules(NamedTuple):
+class MatchingRules(NamedTuple):
     """How detections are held against objects.
 
     Attributes:
@@ -81,7 +81,7 @@ class Matches:
     ap_cap: int
 
 
-def match(truth: GroundTruth, found: Detections, iou_type: str, rules: MatchRules) -> Matches:
+def match(truth: GroundTruth, found: Detections, iou_type: str, rules: MatchingRules) -> Matches:
     """Match detections to objects.
 
     Detections of images or categories that ``truth`` does not hold are left out.
@@ -144,7 +144,7 @@ def match(truth: GroundTruth, found: Detections, iou_type: str, rules: MatchRule
 
 
 def judged_rows(
-    truth: GroundTruth, found: Detections, iou_type: str, rules: MatchRules
+    truth: GroundTruth, found: Detections, iou_type: str, rules: MatchingRules
 ) -> np.ndarray:
     """Rows of ``found`` that the rules look at, before any cap within image and category."""
     if rules.federated:

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from .columns import Detections, GroundTruth
-from .matching import Matches, MatchRules
+from .matching import Matches, MatchingRules
 from .scores import Scores, score
 from .vocabulary import split_vocabulary
 
 _SIZES = ("s", "m", "l")
 _RULES = {
-    "coco": MatchRules(),
-    "class_agnostic": MatchRules(class_agnostic=True, caps=(1, 10, 100, 1000)),
-    "open_vocabulary": MatchRules(),
-    "lvis": MatchRules(federated=True, caps=(300,), ap_cap=300),
+    "coco": MatchingRules(),
+    "class_agnostic": MatchingRules(class_agnostic=True, caps=(1, 10, 100, 1000)),
+    "open_vocabulary": MatchingRules(),
+    "lvis": MatchingRules(federated=True, caps=(300,), ap_cap=300),
 }
 PROTOCOLS = tuple(_RULES)
 
@@ -30,13 +30,13 @@ class Evaluation:
         metrics: name -> percentage, NaN where there is nothing to measure.
         per_category: category -> AP in percent.
         groups: ending of a metric's name -> the categories that it averages over.
-        matches: what a bootstrap needs; None if the backend does not tell.
+        matches: what a bootstrap needs.
     """
 
     metrics: Mapping[str, float]
     per_category: Mapping[str, float]
     groups: Mapping[str, tuple[str, ...]]
-    matches: Matches | None
+    matches: Matches
 
 
 def evaluate(
@@ -46,7 +46,6 @@ def evaluate(
     iou_type: str,
     *,
     unseen: Iterable[str] = (),
-    backend: str = "vectorized",
 ) -> Evaluation:
     """Evaluate by one of ``PROTOCOLS``.
 
@@ -60,11 +59,10 @@ def evaluate(
     Args:
         iou_type: "bbox" or "segm".
         unseen: names of novel categories, for data sets other than COCO.
-        backend: as ``scores.score`` takes it.
     """
     if protocol == "open_vocabulary":
-        return _open_vocabulary(truth, found, iou_type, unseen, backend)
-    scores = score(truth, found, iou_type, _RULES[protocol], backend)
+        return _open_vocabulary(truth, found, iou_type, unseen)
+    scores = score(truth, found, iou_type, _RULES[protocol])
     metrics = _precision_metrics(scores)
     groups: dict[str, tuple[str, ...]] = {}
     if protocol == "lvis":
@@ -81,14 +79,14 @@ def evaluate(
 
 
 def _open_vocabulary(
-    truth: GroundTruth, found: Detections, iou_type: str, unseen: Iterable[str], backend: str
+    truth: GroundTruth, found: Detections, iou_type: str, unseen: Iterable[str]
 ) -> Evaluation:
     split = split_vocabulary(truth.names, unseen)
     everything = split.base + split.novel
     groups = {"_novel": split.novel, "_base": split.base, "_all": everything}
     truth = truth.select_categories(everything)
     truth = truth.select_images(truth.image)
-    scores = score(truth, found, iou_type, _RULES["open_vocabulary"], backend)
+    scores = score(truth, found, iou_type, _RULES["open_vocabulary"])
     metrics = {}
     for group, names in groups.items():
         members = scores.precision[0][:, np.isin(scores.names, names)]

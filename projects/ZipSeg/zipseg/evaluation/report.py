@@ -61,22 +61,17 @@ def write_report(
     dataset: str,
     annotations: str,
     images: int,
-    backend: str,
 ) -> None:
     """Write ``evaluation.json`` and the matches of ``evaluations`` (task -> outcome)."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for task, evaluation in evaluations.items():
-        if evaluation.matches is not None:
-            save_matches(folder / _matches_name(task), evaluation.matches)
-        else:
-            (folder / _matches_name(task)).unlink(missing_ok=True)
+        save_matches(folder / _matches_name(task), evaluation.matches)
     content = {
         "format": _FORMAT,
         "dataset": dataset,
         "annotations": annotations,
         "images": images,
-        "backend": backend,
         "results": {t: _without_nan(e.metrics) for t, e in evaluations.items()},
         "per_category_AP": {t: _without_nan(e.per_category) for t, e in evaluations.items()},
         "groups": {t: dict(e.groups) for t, e in evaluations.items()},

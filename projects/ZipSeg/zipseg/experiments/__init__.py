@@ -1,4 +1,4 @@
-"""Research apparatus: what the recorded tables measure, and how fast the product is.
+"""Research apparatus: the tables of recorded results, and what they measure.
 
 Imports everything; nothing imports it.
 """

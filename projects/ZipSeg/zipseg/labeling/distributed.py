@@ -97,7 +97,8 @@ def submit(job: LabelJob, tasks: int, cluster: str, parameters: list[str]) -> li
     Args:
         job: what every task does; the logs go to its output's ``submitit`` folder.
         tasks: how many.
-        cluster: "slurm", or "local" and "debug" to try it without one.
+        cluster: "slurm"; "local" for processes on this machine; "debug" for this very process,
+            which then does the work before it returns.
         parameters: submitit's as KEY=VALUE, e.g. ``slurm_partition=gpu``, ``timeout_min=600``.
 
     Returns:
@@ -118,7 +119,13 @@ def submit(job: LabelJob, tasks: int, cluster: str, parameters: list[str]) -> li
     except Exception as error:  # no SLURM; its parameters raise NameError, AssertionError, ...
         raise LabelingError(f"--submitit: {error}") from error
     with executor.batch():
-        return [executor.submit(Requeued(job)) for _ in range(tasks)]
+        jobs = [executor.submit(Requeued(job)) for _ in range(tasks)]
+    if cluster == "debug":  # nothing else would run them: they are tried here and now, in turn
+        for queued in jobs:
+            error = queued.exception()
+            if error is not None:
+                raise error
+    return jobs
 
 
 def _number(text: str) -> int | str:

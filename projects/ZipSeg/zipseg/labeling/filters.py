@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from pycocotools import mask as mask_util
 
+from ..utils.tables import markdown
 from .errors import LabelingError
 
 
@@ -139,16 +140,15 @@ def balance(labels: dict) -> Balance:
 def balance_table(before: Balance, after: Balance, rows: int = 30) -> str:
     """A Markdown table of the most frequent categories before and after, and the totals."""
     order = np.argsort(-after.labels, kind="stable")
-    lines = ["| category | labels before | after | images after |", "|---|---:|---:|---:|"]
-    for i in order[:rows]:
-        counts = f"{before.labels[i]:,} | {after.labels[i]:,} | {after.images[i]:,}"
-        lines.append(f"| {before.names[i]} | {counts} |")
-    if len(order) > rows:
-        lines.append(f"| ... {len(order) - rows} more | | | |")
-    lines += [
-        f"| **all** | {before.labels.sum():,} | {after.labels.sum():,} | |",
-        "",
-        f"{(after.labels == 0).sum()} categories without labels; evenness {before.evenness:.3f} "
-        f"before, {after.evenness:.3f} after (1 is even).",
+    lines: list[list] = [
+        [after.names[i], f"{before.labels[i]:,}", f"{after.labels[i]:,}", f"{after.images[i]:,}"]
+        for i in order[:rows]
     ]
-    return "\n".join(lines)
+    if len(order) > rows:
+        lines.append([f"... {len(order) - rows} more", None, None, None])
+    lines.append(["**all**", f"{before.labels.sum():,}", f"{after.labels.sum():,}", None])
+    table = markdown(["category", "labels before", "after", "images after"], lines, numbers_from=1)
+    return (
+        f"{table}\n{(after.labels == 0).sum()} categories without labels; evenness "
+        f"{before.evenness:.3f} before, {after.evenness:.3f} after (1 is even)."
+    )

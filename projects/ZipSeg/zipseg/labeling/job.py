@@ -8,14 +8,15 @@ from pathlib import Path
 import torch
 from detectron2.config import CfgNode
 
-from ..engine.inference import load_model
+from ..engine.inference import load_model, warn_of_small_networks
 from ..engine.setup import load_config
 from ..visualization.report import write_report
 from .assembly import is_merged
+from .errors import Rules
 from .labeler import Labeler
 from .provenance import describe
-from .runner import Rules, label_source
-from .sources import Source, dataset_source, folder_source, use_vocabulary
+from .runner import label_source
+from .sources import Source, dataset_source, images_source, use_vocabulary
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class LabelJob:
     config_file: str
     output: str
     dataset: str = ""
-    images: str = ""
+    images: tuple[str, ...] = ()  # files, folders and globs
     names: str = ""
     opts: tuple[str, ...] = ()
     rules: Rules = field(default_factory=Rules)
@@ -44,7 +45,7 @@ class LabelJob:
         self._register()
         if self.dataset:
             return dataset_source(self.dataset)
-        return folder_source(self.images, self.names)
+        return images_source(self.images, self.names)
 
     def config(self) -> CfgNode:
         """The config, on the CPU where there is no GPU.
@@ -63,8 +64,8 @@ class LabelJob:
         """The command line that repeats the labels, whatever the number of processes."""
         what = ["--dataset", self.dataset]
         if self.images:
-            what = ["--images", self.images, "--names", self.names]
-        start = ["tools/generate_pseudo_labels.py", "--config-file", self.config_file]
+            what = [*self.images, "--names", self.names]
+        start = ["zipseg", "label", "--config-file", self.config_file]
         more = ["--threads", str(self.threads), "--output", "OUT", *self.opts]
         return [shlex.quote(word) for word in [*start, *what, *more]]
 
@@ -75,6 +76,8 @@ class LabelJob:
         on_cpu = cfg.MODEL.DEVICE == "cpu"
         if on_cpu:
             torch.set_num_threads(self.threads)
+        if self.images and not quiet:
+            warn_of_small_networks(cfg)
         model = load_model(cfg)
         provenance = describe(cfg, model, source, self.command())
         provenance["threads"] = self.threads if on_cpu else None

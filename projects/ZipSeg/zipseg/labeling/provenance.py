@@ -1,7 +1,6 @@
 """Where labels come from: all that decides their bytes, so that nothing else gets mixed in."""
 
 import hashlib
-import json
 import platform
 from collections.abc import Iterator
 from importlib import metadata
@@ -12,10 +11,8 @@ import yaml
 from detectron2.config import CfgNode
 from torch import nn
 
-from ..utils.errors import CannotWrite
 from ..utils.files import write_json
-from ..utils.identity import code_checksum, commit, differences, listed_differences
-from .errors import LabelingError
+from ..utils.identity import code_checksum, commit, read_record, refuse_changes
 from .sources import Source
 
 # The folders whose code decides what is written.
@@ -70,16 +67,13 @@ def record(path: Path, provenance: dict) -> None:
     """Keeps the provenance of a new run, or checks that a continued one still has the same.
 
     Raises:
-        LabelingError: it differs; the message says what and where.
+        ZipSegError: it differs; the message says what and where.
         CannotWrite: the folder does not take it.
     """
     if path.exists():
         check(path, provenance)
         return
-    try:
-        write_json(path, provenance)
-    except OSError as error:
-        raise CannotWrite(path, error) from error
+    write_json(path, provenance)
 
 
 def check(path: Path, provenance: dict) -> dict:
@@ -87,20 +81,11 @@ def check(path: Path, provenance: dict) -> dict:
 
     The commit and command may differ, as long as all that decides the labels is the same.
     """
-    try:
-        kept = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise LabelingError(
-            f"{path}: damaged ({error}); choose a new --output, or delete the folder to start anew"
-        ) from error
-    here = {k: v for k, v in provenance.items() if k not in ("commit", "command")}
-    lines = (
-        list(differences({k: kept.get(k) for k in here}, here)) if isinstance(kept, dict) else []
+    kept = read_record(path, "choose a new --output, or delete the folder to start anew") or {}
+    refuse_changes(
+        f"{path.parent}: holds results of a different run:",
+        kept,
+        {k: v for k, v in provenance.items() if k not in ("commit", "command")},
+        "Undo the change to continue that run, or choose a new --output.",
     )
-    if lines or not isinstance(kept, dict):
-        shown = listed_differences(lines)
-        raise LabelingError(
-            "\n  ".join([f"{path.parent}: holds results of a different run:", *shown])
-            + "\nUndo the change to continue that run, or choose a new --output."
-        )
     return kept

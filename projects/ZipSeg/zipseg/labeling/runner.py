@@ -5,26 +5,17 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 from ..utils.errors import REQUEUE, CannotWrite, ZipSegError
 from ..utils.signals import stop_event
 from .assembly import FAILURES, is_merged, merge
-from .errors import LabelingError, TooManyFailures
+from .errors import LabelingError, Rules, TooManyFailures
 from .labeler import Labeler
 from .progress import Progress
 from .provenance import check, record
 from .shards import ShardWriter, index_shards
 from .sources import Manifest, Source, list_source, write_manifest
 from .work import DONE, FAILED, OPEN, Counts, Work
-
-
-class Rules(NamedTuple):
-    """How a run treats failing images."""
-
-    retry_failures: bool = False  # images that failed before are open again
-    max_failures: float = 0.05  # stop when more than this share failed ...
-    min_failures: int = 10  # ... and more than this many
 
 
 def label_source(

@@ -1,9 +1,9 @@
-"""What to label: a registered data set or a folder of photographs, and the vocabulary."""
+"""What to label: a registered data set or photographs, and the vocabulary."""
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from ..data.images import list_images
+from ..data.images import find_images
 from ..data.names import read_names
 from ..data.vocabulary import metadata_of
 from ..utils.errors import CannotWrite
@@ -21,25 +21,35 @@ from .errors import LabelingError
 class Source(NamedTuple):
     """Images to label and the target vocabulary."""
 
-    name: str  # "data set X" or "folder Y"
+    name: str  # "data set X", "folder Y" or "images below Y"
     metadata: str  # the Detectron2 data set whose metadata hold the vocabulary
     root: str  # what the file names are relative to
     categories: list[dict]  # COCO's, in the order of the model's classes
+    images: tuple[str, ...] = ()  # for photographs: the files, folders and globs
 
 
-def folder_source(images: str | Path, names: str | Path) -> Source:
-    """A folder's images, its subfolders included, and a file of names (or names and commas).
+def images_source(images: Sequence[str], names: str | Path) -> Source:
+    """Photographs and a file of names (or names and commas).
+
+    Args:
+        images: files, folders with their subfolders, and globs.
 
     Raises:
         NamesError: the names cannot be used.
-        LabelingError: there is no such folder.
+        ImageError: there is no such file or folder.
     """
     classes = list(read_names(str(names)))
-    root = Path(images).expanduser().resolve()
-    if not root.is_dir():
-        raise LabelingError(f"--images {images}: no such folder")
+    folders = [Path(word).expanduser().resolve() for word in images]
+    if len(folders) == 1 and folders[0].is_dir():
+        name, root = "folder", folders[0]
+    else:
+        name, root = "images below", Path(os.path.commonpath(map(_parent, find_images(images))))
     categories = [{"id": i, "name": name} for i, name in enumerate(classes, 1)]
-    return Source(f"folder {root}", metadata_of(classes), str(root), categories)
+    return Source(f"{name} {root}", metadata_of(classes), str(root), categories, tuple(images))
+
+
+def _parent(path: Path) -> str:
+    return os.path.abspath(path.parent)
 
 
 def dataset_source(name: str) -> Source:
@@ -50,7 +60,7 @@ def dataset_source(name: str) -> Source:
     """
     if name not in DatasetCatalog:
         raise LabelingError(
-            f"--dataset {name}: not registered; for plain images use --images DIR --names FILE"
+            f"--dataset {name}: not registered; for plain images give them and --names"
         )
     metadata = MetadataCatalog.get(name)
     if not metadata.get("thing_classes"):
@@ -78,15 +88,16 @@ def use_vocabulary(cfg: CfgNode, source: Source) -> None:
 def list_source(source: Source) -> Iterator[dict]:
     """COCO image records (``id``, ``file_name``) in the order of the ids.
 
-    A data set keeps its ids if they are distinct whole numbers; otherwise, and in folders, the
-    images are numbered from 1 in the order of their file names.
+    A data set keeps its ids if they are distinct whole numbers; otherwise, and for photographs,
+    the images are numbered from 1 in the order of their file names.
 
     Raises:
         LabelingError: the data set cannot be loaded or is empty.
         ImageError: the folder holds no images.
     """
-    if source.name.startswith("folder "):
-        names = [os.path.relpath(path, source.root) for path in list_images(source.root)]
+    if source.images:
+        found = sorted({os.path.abspath(path) for path in find_images(source.images)})
+        names = [_relative(path, source.root) for path in found]
         ids = list(range(1, len(names) + 1))
     else:
         found = [(x.get("image_id"), x.get("file_name")) for x in _dicts(source.metadata)]

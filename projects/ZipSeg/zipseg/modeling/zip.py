@@ -2,7 +2,7 @@
 
 C. Shi and S. Yang, "The devil is in the object boundary: towards annotation-free instance
 segmentation using Foundation Models", ICLR 2024. Training-free: its forward pass makes
-pseudo-labels, on which ``tools/train_net.py`` trains an ordinary detector.
+pseudo-labels, on which ``zipseg train`` trains an ordinary detector.
 """
 
 from collections.abc import Sequence
@@ -95,7 +95,7 @@ class Zip(nn.Module):
         if self.training:
             raise RuntimeError(
                 "Zip is training-free: call .eval() first. To learn from its output, write "
-                "pseudo-labels and train a detector on them with tools/train_net.py."
+                "pseudo-labels and train a detector on them with 'zipseg train'."
             )
         images = [to_rgb(x["image"].to(self.device), self.input_format) for x in batched_inputs]
         tokens = self._tokens(images)

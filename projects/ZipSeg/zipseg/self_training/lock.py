@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .step import StepError
+from ..utils.errors import CannotWrite
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +25,13 @@ def held(folder: Path, wait: bool = True) -> Iterator[int | None]:
             not.
 
     Raises:
-        StepError: the folder cannot be written.
+        CannotWrite: the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise StepError(f"{folder}: cannot be written ({error.strerror})", 74) from error
+        raise CannotWrite(folder, error) from error
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import yaml
-
-from ..engine.setup import load_config
-from ..evaluation.report import REPORT_NAME
+from ..utils.errors import ConfigError
+from ..utils.files import load_json
+from .settings import read_settings
 from .step import Step
+
+PROGRAM = (sys.executable, "-m", "zipseg")  # the console command of this very environment
+REPORT = "evaluation.json"  # evaluation.report.REPORT_NAME, which takes a second to import
 
 
 @dataclass(frozen=True)
@@ -44,27 +45,31 @@ class Launch:
 
 @dataclass(frozen=True)
 class Programs:
-    """Makes steps of the scripts in ``tools``.
+    """Makes steps of the console command's subcommands.
 
     Attributes:
         output: the folder that all steps' folders are in.
-        tools: where the scripts are.
         launch: how they run.
+        inputs: what decides the outcomes besides the configs, JSON-ready; part of every step's
+            settings.
+        program: the words that stand before a subcommand.
     """
 
     output: Path
-    tools: Path
     launch: Launch = Launch()
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    program: tuple[str, ...] = field(default_factory=lambda: PROGRAM)
 
     def argv(self, step: Step) -> list[str]:
         """The words to execute, from the current directory."""
-        script, *arguments = step.command
-        program = os.path.relpath(self.tools / script)
-        return [*step.launch, sys.executable, program, *step.extra, *arguments]
+        name, *arguments = step.command
+        return [*step.launch, *self.program, name, *step.extra, *arguments]
 
     def shown(self, step: Step) -> str:
         """The command line to type."""
-        return shlex.join(["python" if w == sys.executable else w for w in self.argv(step)])
+        words = self.argv(step)
+        at = len(step.launch)
+        return shlex.join([*words[:at], "zipseg", *words[at + len(self.program) :]])
 
     def folder(self, name: str) -> Path:
         return self.output / name
@@ -78,54 +83,41 @@ class Programs:
         weights: Path | None = None,
     ) -> Step:
         """Labels a registered data set; its product is the COCO-format file."""
-        model = () if weights is None else ("MODEL.WEIGHTS", str(weights))
-        where = ("--config-file", config_file, "--dataset", dataset)
-        output = ("--output", str(self.folder(name)))
-        return Step(
-            name,
-            ("generate_pseudo_labels.py", *where, *output, *opts, *model),
-            self.folder(name) / "labels.json",
-            () if weights is None else (weights,),
-            resolved(config_file, opts),
-            self.launch.label,
-            self.launch.ranks,
+        words = ("--dataset", dataset, "--output", str(self.folder(name)), *opts, *_model(weights))
+        return self._of_config(
+            *(name, "label", config_file, opts, words, self.folder(name) / "labels.json"),
+            needs=(weights,),
+            launch=self.launch.label,
+            extra=self.launch.ranks,
         )
 
     def train(
         self,
         name: str,
         config_file: str,
-        labels: Path | str,
+        labels: Path | None,
         opts: Sequence[str] = (),
         weights: Path | None = None,
+        share: tuple[float, int] | None = None,
     ) -> Step:
-        """Trains on a label file, or on a registered data set given as a name; evaluation is a step
-        of its own.
+        """Trains a detector; evaluation is a step of its own.
 
         Args:
+            labels: a COCO-format file to train on; None for the config's own.
             weights: a checkpoint to start from in place of the config's.
+            share: percent of the labels and the seed of their choice; None for all.
         """
-        model = () if weights is None else ("MODEL.WEIGHTS", str(weights))
-        data = ("DATASETS.TRAIN", repr((str(labels),)), "DATASETS.TEST", "()")
-        output = ("OUTPUT_DIR", str(self.folder(name)))
-        files = (labels if isinstance(labels, Path) else None, weights)
-        return Step(
-            name,
-            (
-                "train_net.py",
-                "--config-file",
-                config_file,
-                "--resume",
-                *opts,
-                *data,
-                *model,
-                *output,
-            ),
-            self.folder(name) / "model_final.pth",
-            tuple(file for file in files if file is not None),
-            resolved(config_file, opts),
-            self.launch.train,
-            self.launch.gpus,
+        part = ()
+        if share is not None:
+            part = ("--percent", f"{share[0]:g}", "--split-seed", str(share[1]))
+        data = () if labels is None else ("DATASETS.TRAIN", repr((str(labels),)))
+        output = ("DATASETS.TEST", "()", "OUTPUT_DIR", str(self.folder(name)))
+        words = ("--resume", *part, *opts, *data, *_model(weights), *output)
+        return self._of_config(
+            *(name, "train", config_file, opts, words, self.folder(name) / "model_final.pth"),
+            needs=(labels, weights),
+            launch=self.launch.train,
+            extra=self.launch.gpus,
         )
 
     def evaluate(
@@ -135,45 +127,76 @@ class Programs:
         opts: Sequence[str] = (),
         weights: Path | None = None,
     ) -> Step:
-        """Evaluates on the config's test data sets; its product is the first one's report."""
-        settings = resolved(config_file, opts)
-        model = () if weights is None else ("MODEL.WEIGHTS", str(weights))
-        output = ("OUTPUT_DIR", str(self.folder(name)))
-        return Step(
-            name,
-            ("train_net.py", "--eval-only", "--config-file", config_file, *opts, *model, *output),
-            self.folder(name) / "inference" / settings["DATASETS"]["TEST"][0] / REPORT_NAME,
-            () if weights is None else (weights,),
-            settings,
-            self.launch.train,
-            self.launch.gpus,
+        """Evaluates on the config's test data sets; its product is the first one's report.
+
+        Raises:
+            ConfigError: the config names no data set to evaluate on.
+        """
+        datasets = read_settings(config_file, opts).get("DATASETS", {}).get("TEST")
+        if not datasets:
+            raise ConfigError("DATASETS.TEST", f"{config_file} names no data set to evaluate on")
+        words = ("--eval-only", *opts, *_model(weights), "OUTPUT_DIR", str(self.folder(name)))
+        product = self.folder(name) / "inference" / datasets[0] / REPORT
+        return self._of_config(
+            *(name, "train", config_file, opts, words, product),
+            needs=(weights,),
+            measured=read_evaluations,
+            launch=self.launch.train,
+            extra=self.launch.gpus,
         )
 
     def select(self, name: str, labels: Path, rules: Mapping[str, object]) -> Step:
         """Keeps the better labels of a file (``labeling.filters.Selection``)."""
         product = self.folder(name) / "labels.json"
-        command = ("filter_pseudo_labels.py", str(labels), str(product), *flags(rules))
+        command = ("filter", str(labels), str(product), *flags(rules))
         return Step(name, command, product, (labels,))
 
     def merge(self, name: str, new: Path, previous: Path, rules: Mapping[str, object]) -> Step:
-        """Merges labels with those of the round before (``merging.MergeRule``)."""
+        """Merges labels with those of the round before (``rule.MergeRule``)."""
         product = self.folder(name) / "labels.json"
-        command = ("merge_pseudo_labels.py", str(new), str(previous), str(product), *flags(rules))
+        command = ("merge", str(new), str(previous), str(product), *flags(rules))
         return Step(name, command, product, (new, previous))
 
+    def _of_config(
+        self,
+        name: str,
+        subcommand: str,
+        config_file: str,
+        opts: Sequence[str],
+        words: Sequence[str],
+        product: Path,
+        needs: Sequence[Path | None],
+        **more: Any,
+    ) -> Step:
+        """A step whose outcome a config decides, besides ``inputs``."""
+        settings = read_settings(config_file, opts) | dict(self.inputs)
+        command = (subcommand, "--config-file", config_file, *words)
+        read = tuple(file for file in needs if file is not None)
+        config = (config_file, tuple(opts))
+        return Step(name, command, product, read, settings, config, **more)
 
-def resolved(config_file: str, opts: Sequence[str]) -> dict:
-    """A config with its bases and options merged, as JSON-ready values.
+
+def check_configs(steps: Iterable[Step]) -> None:
+    """Looks at every key and value of the steps' configs before the first of them runs.
 
     Raises:
-        ConfigError: the file or an option is unusable.
+        ConfigError: a key that is not there or a value that does not fit.
     """
-    return _resolved(config_file, tuple(opts))
+    from ..engine.setup import load_config  # PyTorch takes seconds
+
+    for config_file, opts in dict.fromkeys(step.config for step in steps if step.config):
+        load_config(config_file, list(opts))
 
 
-@functools.cache
-def _resolved(config_file: str, opts: tuple[str, ...]) -> dict:
-    return yaml.safe_load(load_config(config_file, list(opts)).dump())
+def read_evaluations(product: Path) -> dict:
+    """The metrics of all data sets beside that of a report: data set -> task -> metric -> percent
+    or None."""
+    reports = sorted(product.parent.parent.glob(f"*/{REPORT}"))
+    return {path.parent.name: load_json(path)["results"] for path in reports}
+
+
+def _model(weights: Path | None) -> tuple[str, ...]:
+    return () if weights is None else ("MODEL.WEIGHTS", str(weights))
 
 
 def flags(rules: Mapping[str, object]) -> tuple[str, ...]:

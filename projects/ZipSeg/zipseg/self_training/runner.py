@@ -13,18 +13,16 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..evaluation.report import REPORT_NAME
 from ..utils.errors import REQUEUE
 from ..utils.files import write_json
-from ..utils.identity import commit, differences, listed_differences
+from ..utils.identity import commit, read_record, refuse_changes
 from .lock import held
 from .process import execute
-from .programs import Programs
-from .step import Step, StepError, checksum, read_record
+from .programs import Programs, check_configs
+from .step import Step, StepError, checksum
 
 logger = logging.getLogger(__name__)
 DONE, STARTED = "done.json", "started.json"
@@ -40,7 +38,7 @@ class Pipeline:
     def record(self, step: Step) -> dict | None:
         """``done.json`` of a finished step: command, settings, inputs, product, metrics, seconds
         (of its last start)."""
-        return read_record(self.programs.folder(step.name) / DONE)
+        return _record(self.programs.folder(step.name) / DONE)
 
     def state(self, step: Step) -> str:
         """ "done", "interrupted" or "to do"."""
@@ -61,7 +59,7 @@ class Pipeline:
         """Refuses to go on with a changed request, before anything runs.
 
         Raises:
-            StepError: a finished or interrupted step was asked for otherwise; says what differs.
+            ZipSegError: a finished or interrupted step was asked for otherwise; says what differs.
         """
         for step in self.steps:
             self._check(step)
@@ -80,10 +78,13 @@ class Pipeline:
             deadline: ``time.monotonic()`` at which the running command is interrupted.
 
         Raises:
-            StepError: a command failed, was interrupted (exit code 75: start again) or is refused.
+            StepError: a command failed or was interrupted (exit code 75: start again).
+            ZipSegError: a request that is refused, a config that does not fit.
         """
         self.check()
-        for step in self.steps if only is None else only:
+        wanted = self.steps if only is None else only
+        check_configs(step for step in wanted if self.record(step) is None)
+        for step in wanted:
             with held(self.programs.folder(step.name)) as lock:
                 if self.record(step) is None:
                     self._run(step, lock, deadline)
@@ -92,8 +93,7 @@ class Pipeline:
     def _run(self, step: Step, lock: int, deadline: float | None) -> None:
         folder = self.programs.folder(step.name)
         identity = self._identity(step, self._inputs(step))
-        with _writing(folder):
-            write_json(folder / STARTED, identity)
+        write_json(folder / STARTED, identity)
         shown = self.programs.shown(step)
         logger.info("%s: %s", step.name, shown)
         begin = time.monotonic()
@@ -107,13 +107,12 @@ class Pipeline:
         record = {
             **identity,
             "product": checksum(step.product),
-            "metrics": _metrics(step.product),
+            "metrics": step.measured(step.product) if step.measured else {},
             "seconds": round(time.monotonic() - begin, 1),
             "commit": commit(),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        with _writing(folder):
-            write_json(folder / DONE, record)
+        write_json(folder / DONE, record)
 
     def _inputs(self, step: Step) -> dict[str, str]:
         """Checksums of what is about to be read, the same as when it was made."""
@@ -145,20 +144,20 @@ class Pipeline:
 
     def _check(self, step: Step) -> None:
         folder = self.programs.folder(step.name)
-        kept = read_record(folder / DONE) or read_record(folder / STARTED)
+        kept = _record(folder / DONE) or _record(folder / STARTED)
         if kept is None:
             return
         now = self._identity(step, self._known_inputs(step))
         for path in (self._local(str(path)) for path in step.needs):
             if path in kept["inputs"]:  # not known now if its maker is not done
                 now["inputs"].setdefault(path, kept["inputs"][path])
-        lines = [line for key in now for line in differences(kept.get(key), now[key], key)]
-        if lines:
-            raise StepError(
-                "\n  ".join([f"{folder}: was run otherwise:", *listed_differences(lines)])
-                + "\nUndo the change to go on, choose a new --output, or delete the folder (and "
-                "those of the steps after it) to repeat it."
-            )
+        refuse_changes(
+            f"{folder}: was run otherwise:",
+            kept,
+            now,
+            "Undo the change to go on, choose a new --output, or delete the folder (and those of "
+            "the steps after it) to repeat it.",
+        )
 
     def _identity(self, step: Step, inputs: dict[str, str]) -> dict:
         command = [self._local(word) for word in step.command]
@@ -171,17 +170,5 @@ class Pipeline:
         return re.sub(rf"(?<![\w./-]){output}(?=/|$)", "OUT", text)
 
 
-def _metrics(product: Path) -> dict:
-    """Of an evaluation: data set -> task -> metric -> percent or None; {} for other steps."""
-    if product.name != REPORT_NAME:
-        return {}
-    reports = sorted(product.parent.parent.glob(f"*/{REPORT_NAME}"))
-    return {path.parent.name: json.loads(path.read_text())["results"] for path in reports}
-
-
-@contextmanager
-def _writing(folder: Path):
-    try:
-        yield
-    except OSError as error:
-        raise StepError(f"{folder}: cannot be written ({error.strerror})", 74) from error
+def _record(path: Path) -> dict | None:
+    return read_record(path, "delete its folder to repeat the step")

@@ -1,9 +1,8 @@
-"""A step: one command line, what decides its outcome, and the record that it is done."""
+"""A step: one command line, what decides its outcome, and what it leaves."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,14 +24,16 @@ class Step:
 
     Attributes:
         name: also its folder below the pipeline's, such as "round1/train".
-        command: a script of ``tools/`` and its arguments.
+        command: a subcommand of ``zipseg`` and its arguments.
         product: the file that is there when the command has done its work; absolute, or relative
             to the working directory as in ``command``.
         needs: files that it reads, products of other steps among them.
-        settings: JSON-ready values that decide the outcome too, such as the resolved config.
+        settings: JSON-ready values that decide the outcome too, such as what the config says.
+        config: the config file and the KEY VALUE options that ``settings`` are read from.
+        measured: the product -> what was measured, JSON-ready; None where nothing is.
         launch: words before the interpreter, e.g. ``srun ...``. Like ``extra`` they say how the
             step runs and may differ from one start to the next.
-        extra: arguments right after the script.
+        extra: arguments right after the subcommand.
     """
 
     name: str
@@ -40,6 +41,8 @@ class Step:
     product: Path
     needs: tuple[Path, ...] = ()
     settings: Mapping = field(default_factory=dict)
+    config: tuple[str, tuple[str, ...]] | None = None
+    measured: Callable[[Path], dict] | None = None
     launch: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
 
@@ -54,19 +57,3 @@ def checksum(path: Path) -> str:
         return file_checksum(path)
     except OSError as error:
         raise StepError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def read_record(path: Path) -> dict | None:
-    """What ``done.json`` or ``started.json`` holds; None where there is none.
-
-    Raises:
-        StepError: it is damaged.
-    """
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise StepError(
-            f"{path}: damaged ({error}); delete its folder to repeat the step"
-        ) from error

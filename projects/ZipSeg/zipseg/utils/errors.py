@@ -47,3 +47,18 @@ def run_or_explain() -> Iterator[None]:
     except ZipSegError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def loading_problem(error: Exception) -> str:
+    """Why a file of weights cannot be loaded, in one line.
+
+    PyTorch's own text advises to load the file in a way that runs whatever code it holds; this
+    never repeats that.
+    """
+    text = str(error).strip()
+    if "weights_only" in text.lower().replace(" ", "_"):
+        if "torchscript" in text.lower():
+            return "it is a TorchScript program, not plain weights"
+        return "it holds Python objects besides weights, which are never run"
+    lines = text.splitlines() or [type(error).__name__]
+    return " ".join(line.strip() for line in lines[:2])[:300]

@@ -1,5 +1,7 @@
 """Files that readers see whole: the old one or the new one, never a part."""
 
+from __future__ import annotations
+
 import io
 import json
 import os
@@ -8,12 +10,13 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO
 from zipfile import BadZipFile
 
-import numpy as np
-
 from .errors import CannotWrite, ZipSegError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @contextmanager
@@ -22,41 +25,37 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
     ended well and all is on the disk; its folder is made if need be.
 
     Raises:
-        OSError: it cannot be written; whatever was there before is unchanged.
+        CannotWrite: whatever was there before is unchanged.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-            os.chmod(file.name, 0o666 & ~_umask())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-
-
-@contextmanager
-def replacing_text(path: str | Path) -> Iterator[TextIO]:
-    """The same for text in UTF-8.
-
-    Raises:
-        CannotWrite: an older file is left as it was.
-    """
     try:
-        with replacing(path) as file:
-            text = io.TextIOWrapper(file, encoding="utf-8")
-            yield text
-            text.detach()  # flushes, and leaves the file open
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                file.close()
+                os.chmod(file.name, 0o666 & ~_umask())
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
     except OSError as error:
         raise CannotWrite(path, error) from error
 
 
+@contextmanager
+def replacing_text(path: str | Path) -> Iterator[TextIO]:
+    """The same for text in UTF-8."""
+    with replacing(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8")
+        yield text
+        text.detach()  # flushes, and leaves the file open
+
+
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Writes a file at once, with its folder if need be; raises OSError as ``replacing`` does."""
+    """Writes a file at once, with its folder if need be; raises CannotWrite as ``replacing``."""
     with replacing(path) as file:
         file.write(content)
 
@@ -80,6 +79,8 @@ def load_json(path: str | Path) -> Any:
 
 def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes compressed arrays all at once."""
+    import numpy as np  # command lines that need no arrays start without it
+
     with replacing(path) as file:
         np.savez_compressed(file, **arrays)
 
@@ -90,6 +91,8 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
         ZipSegError: naming the file, if it cannot be read or is damaged.
     """
+    import numpy as np
+
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}

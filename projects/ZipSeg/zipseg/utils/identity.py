@@ -1,12 +1,15 @@
-"""Was this done with the same inputs? Checksums of files, values and code, and what
-differs between two records."""
+"""Was this done with the same inputs? Checksums of files, values and code, records of what was done
+with what, and the refusal to mix it with anything else."""
 
+import ast
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from .errors import ZipSegError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -26,12 +29,29 @@ def value_checksum(value: Any) -> str:
 
 
 def code_checksum(folders: Sequence[str]) -> str:
-    """SHA-256 of the sources in some folders of this package, uncommitted changes too."""
+    """SHA-256 of the code in some folders of this package, uncommitted changes too; comments,
+    docstrings and layout do not count."""
     digest = hashlib.sha256()
     for folder in folders:
         for path in sorted((PACKAGE / folder).rglob("*.py")):
-            digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes())
+            code = _bare(path.read_text(encoding="utf-8"))
+            digest.update(f"{path.relative_to(PACKAGE)}\0{code}\0".encode())
     return digest.hexdigest()
+
+
+def _bare(source: str) -> str:
+    """The code of a module without its texts: strings that stand by themselves."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [each for each in body if not _is_text(each)] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _is_text(node: ast.AST) -> bool:
+    constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return constant and isinstance(node.value.value, str)
 
 
 def commit() -> str:
@@ -55,10 +75,40 @@ def differences(old: object, new: object, where: str = "") -> Iterator[str]:
         yield f"{where}: was {_short(old)}, is now {_short(new)}"
 
 
-def listed_differences(lines: Sequence[str], most: int = 20) -> list[str]:
-    """The first ``most`` lines and how many more there are."""
-    more = [f"... and {len(lines) - most} more"] if len(lines) > most else []
-    return [*lines[:most], *more]
+def read_record(path: Path, way_out: str) -> dict | None:
+    """The JSON object of a record; None where there is none.
+
+    Args:
+        way_out: what to do about a damaged one, for the message.
+
+    Raises:
+        ZipSegError: it is damaged.
+    """
+    try:
+        kept = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ZipSegError(f"{path}: damaged ({error}); {way_out}") from error
+    if not isinstance(kept, dict):
+        raise ZipSegError(f"{path}: damaged (no JSON object); {way_out}")
+    return kept
+
+
+def refuse_changes(what: str, kept: Mapping, asked: Mapping, way_out: str, most: int = 20) -> None:
+    """Compares a record with what is asked for now, key by key of the latter.
+
+    Args:
+        what: the first line of the message.
+        most: so many differences are listed.
+
+    Raises:
+        ZipSegError: anything differs; lists it and says ``way_out``.
+    """
+    lines = [line for key in asked for line in differences(kept.get(key), asked[key], key)]
+    if lines:
+        more = [f"... and {len(lines) - most} more"] if len(lines) > most else []
+        raise ZipSegError("\n  ".join([what, *lines[:most], *more]) + f"\n{way_out}")
 
 
 def _short(value: object) -> str:

@@ -1,11 +1,15 @@
 """Instances drawn over their image, with Detectron2's visualizer."""
 
+import io
+
 import numpy as np
 from detectron2.data import Metadata
 from detectron2.structures import Instances
 from detectron2.utils.visualizer import ColorMode, Visualizer
+from PIL import Image
 
-_SHORT_SIDE = 320  # smaller pictures are enlarged so that labels stay readable
+_SHORT_SIDE = 320  # smaller pictures are enlarged so that labels stay readable ...
+_LONG_SIDE = 2048  # ... but never beyond this: thin ones cannot be helped, and would fill a disk
 
 
 def draw_instances(rgb: np.ndarray, instances: Instances, metadata: Metadata) -> np.ndarray:
@@ -19,6 +23,14 @@ def draw_instances(rgb: np.ndarray, instances: Instances, metadata: Metadata) ->
     Returns:
         uint8 RGB [H', W', 3]; small pictures are enlarged.
     """
-    scale = max(1.0, _SHORT_SIDE / min(rgb.shape[:2]))
+    sides = rgb.shape[:2]
+    scale = max(1.0, min(_SHORT_SIDE / min(sides), _LONG_SIDE / max(sides)))
     visualizer = Visualizer(rgb, metadata, scale=scale, instance_mode=ColorMode.IMAGE)
     return visualizer.draw_instance_predictions(instances.to("cpu")).get_image()
+
+
+def as_jpeg(picture: Image.Image) -> bytes:
+    """The bytes of a JPEG file."""
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=90)
+    return file.getvalue()

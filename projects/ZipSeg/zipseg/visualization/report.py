@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from ..data.labels import read_labels
+from ..evaluation.files import same_images
 from ..utils.errors import ZipSegError
 from ..utils.files import replacing_text
-from .report_data import Agreement, choose_images, compare, gallery_entry, histograms, match_images
+from .report_data import (
+    AgainstTruth,
+    choose_images,
+    compare,
+    gallery_entry,
+    histograms,
+)
 
 FILE = "report.html"
 
@@ -41,7 +48,7 @@ def write_report(
     output = Path(output)
     found = read_labels(labels or output / "labels.json")
     ground = read_labels(truth) if truth else None
-    comparison = compare(found, ground, str(truth)) if ground else Agreement([], {}, {})
+    comparison = compare(found, ground, str(truth)) if ground else AgainstTruth([], {}, {})
     failures = _load(output / "failures.json", _are_failures, [])
     speed = _load(output / "summary.json", _has_throughput, {}).get("throughput")
     provenance = found["info"].get("provenance")
@@ -100,13 +107,38 @@ def _inside(content: Any, *keys: str) -> Any:
 
 
 def _subtitle(labels: dict, provenance: Any) -> str:
+    """What was labelled, by which model with which config and weights, and when."""
     source = _inside(provenance, "source", "name")
-    architecture = _inside(provenance, "config", "MODEL", "META_ARCHITECTURE")
-    parts = (source, architecture, labels["info"].get("date_created"))
+    model = _inside(provenance, "config", "MODEL")
+    architecture = _inside(model, "META_ARCHITECTURE")
+    parts = (
+        *(source, architecture, _config_file(_inside(provenance, "command"))),
+        *(_weights(model), labels["info"].get("date_created")),
+    )
     return " · ".join(str(part) for part in parts if part)
 
 
-def _tiles(labels: dict, failures: list, speed: dict | None, comparison: Agreement) -> list:
+def _config_file(command: Any) -> str | None:
+    """The config file of the command line that made the labels."""
+    words = command.split() if isinstance(command, str) else []
+    at = words.index("--config-file") + 1 if "--config-file" in words else len(words)
+    return words[at] if at < len(words) else None
+
+
+def _weights(model: Any) -> str | None:
+    """The networks' weights by their names, or a detector's checkpoint."""
+    if isinstance(_inside(model, "WEIGHTS"), str) and model["WEIGHTS"]:
+        return model["WEIGHTS"]
+    parts = ((part, _inside(model, "ZIP", part)) for part in ("SEMANTIC", "BOUNDARY", "SAM"))
+    named = (
+        f"{_inside(section, 'ARCH') or _inside(section, 'TYPE')}/{section['WEIGHTS']}"
+        for _, section in parts
+        if _inside(section, "WEIGHTS")
+    )
+    return ", ".join(named) or None
+
+
+def _tiles(labels: dict, failures: list, speed: dict | None, comparison: AgainstTruth) -> list:
     images, count = len(labels["images"]), len(labels["annotations"])
     used = len({a["category_id"] for a in labels["annotations"]})
     tiles = [
@@ -124,7 +156,7 @@ def _tiles(labels: dict, failures: list, speed: dict | None, comparison: Agreeme
     return tiles
 
 
-def _categories(labels: dict, comparison: Agreement) -> list[dict]:
+def _categories(labels: dict, comparison: AgainstTruth) -> list[dict]:
     counts = Counter(a["category_id"] for a in labels["annotations"])
     result = []
     for category in labels["categories"]:
@@ -141,12 +173,12 @@ def _categories(labels: dict, comparison: Agreement) -> list[dict]:
 
 
 def _gallery(
-    labels: dict, truth: dict | None, comparison: Agreement, root: Path, count: int
+    labels: dict, truth: dict | None, comparison: AgainstTruth, root: Path, count: int
 ) -> list[dict]:
     chosen = set(choose_images(labels, count, comparison.quality))
     shapes = _by_image(labels, {c["id"]: i for i, c in enumerate(labels["categories"])})
     truths = _by_image(truth, defaultdict(int)) if truth else {}
-    in_truth = match_images(labels, truth) if truth else {}
+    in_truth = same_images(labels["images"], truth["images"], "the labels") if truth else {}
     entries = []
     for image in sorted(labels["images"], key=lambda x: x["id"]):
         number = image["id"]

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterable
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -11,13 +11,14 @@ from pycocotools import mask as mask_util
 
 from ..data.images import read_image
 from ..evaluation.columns import Detections, GroundTruth
+from ..evaluation.files import results_of_labels, same_images
 from ..evaluation.protocols import evaluate
-from ..utils.errors import ImageError, ZipSegError
+from ..utils.errors import ImageError
 
 _LONG_SIDE = 480  # pixels of a picture in the page
 
 
-class Agreement(NamedTuple):
+class AgainstTruth(NamedTuple):
     """Labels against ground truth."""
 
     metrics: list[tuple[str, str, str]]  # rows of a table: name, boxes, masks
@@ -58,7 +59,7 @@ def _chart(title: str, values: Iterable[int], ticks: list[str], unit: str) -> di
     return {"title": title, "values": [int(v) for v in values], "ticks": ticks, "unit": unit}
 
 
-def compare(labels: dict, truth: dict, source: str) -> Agreement:
+def compare(labels: dict, truth: dict, source: str) -> AgainstTruth:
     """AP of the labels by COCO's rules, and each image's F1 score of labels at IoU 0.5.
 
     Categories are matched by name, images by file name.
@@ -67,16 +68,8 @@ def compare(labels: dict, truth: dict, source: str) -> Agreement:
         ZipSegError: the ground truth cannot be used, or has none of the names or images.
     """
     ground = GroundTruth.from_coco(truth, source)
-    ids = dict(zip(ground.names, ground.category_ids.tolist(), strict=True))
-    to_truth = {c["id"]: ids.get(c["name"]) for c in labels["categories"]}
-    images = match_images(labels, truth)
-    if not images or not any(to_truth.values()):
-        raise ZipSegError(f"{source}: has none of the labels' images, or none of their categories")
-    judged = [
-        {**a, "category_id": to_truth[a["category_id"]], "image_id": images[a["image_id"]]}
-        for a in labels["annotations"]
-        if to_truth[a["category_id"]] is not None and a["image_id"] in images
-    ]
+    judged = results_of_labels(labels, truth, "the labels")
+    images = same_images(labels["images"], truth["images"], "the labels")
     ground = ground.select_images(list(images.values()))
     found = Detections.from_results(judged, ground, "the labels")
     boxes = evaluate("coco", ground, found, "bbox")
@@ -94,21 +87,11 @@ def compare(labels: dict, truth: dict, source: str) -> Agreement:
     f1[judged_count + objects == 0] = 1.0  # nothing there, nothing claimed
     of_truth = dict(zip(matches.image_ids.tolist(), f1.round(4).tolist(), strict=True))
     quality = {own: of_truth[other] for own, other in images.items()}
-    return Agreement(rows, dict(main.per_category), quality)
+    return AgainstTruth(rows, dict(main.per_category), quality)
 
 
 def _percent(value: float | None) -> str:
     return "-" if value is None or np.isnan(value) else f"{value:.1f}"
-
-
-def match_images(labels: dict, truth: dict) -> dict[int, int]:
-    """Ids of the labels' images -> those of the ground truth's images of the same file name, or,
-    where folders differ, of the same last part of it."""
-    ids = {PurePath(image["file_name"]).name: image["id"] for image in truth["images"]}
-    ids |= {image["file_name"]: image["id"] for image in truth["images"]}
-    names = ((image["id"], image["file_name"]) for image in labels["images"])
-    found = ((own, ids.get(name, ids.get(PurePath(name).name))) for own, name in names)
-    return {own: other for own, other in found if other is not None}
 
 
 def choose_images(labels: dict, count: int, quality: dict[int, float]) -> list[int]:
@@ -116,7 +99,7 @@ def choose_images(labels: dict, count: int, quality: dict[int, float]) -> list[i
 
     Args:
         count: how many at most.
-        quality: of ``Agreement``; empty without ground truth.
+        quality: of ``AgainstTruth``; empty without ground truth.
     """
     ids = sorted(image["id"] for image in labels["images"])
     worst = sorted(quality, key=lambda i: (quality[i], i))[: count // 3]

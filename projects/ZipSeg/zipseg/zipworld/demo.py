@@ -23,13 +23,15 @@ DATASET = "zipworld_mini"
 SHOWN = ("AP", "AP50", "AR@100")
 
 
-def run_demo(configs: Mapping[str, str], output: Path, datasets: Path, panels: int = 12) -> dict:
+def run_demo(
+    configs: Mapping[str, str], output: Path, datasets: Path | None = None, panels: int = 12
+) -> dict:
     """Evaluates each config on ``zipworld_mini`` and draws the stages of Zip.
 
     Args:
         configs: what to call it -> config file; the first one is Zip's.
         output: gets ``metrics.json``, ``<name>/`` with predictions, and ``panels/``.
-        datasets: where ZipWorld is rendered.
+        datasets: where ZipWorld is rendered; None as for ``register_zipworld``.
         panels: how many scenes to draw.
 
     Returns:

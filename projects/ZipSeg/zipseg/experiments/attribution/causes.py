@@ -58,7 +58,7 @@ class Fate(NamedTuple):
     cause: str
 
 
-def find_losses(truth: GroundTruth, records: Iterable[StageRecord]) -> list[Fate]:
+def find_fates(truth: GroundTruth, records: Iterable[StageRecord]) -> list[Fate]:
     """The fate of every object (but crowds and empty masks) of the images that have a record.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Zip's hand-overs as stage records, for the loss analysis."""
+"""Zip's hand-overs as stage records, for the attribution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loss analysis to look at: numbers, a plot, and pictures of the largest causes."""
+"""The attribution to look at: numbers, a plot, and pictures of the largest causes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 
 from ...evaluation.columns import GroundTruth
 from ...utils.files import write_json
+from ...utils.tables import markdown
 from .causes import CAUSES, FOUND, MEANINGS, Fate, decode, largest_causes, summarise
 from .stage_records import StageRecord, load_record
 
@@ -20,7 +21,7 @@ _PALETTE = "#93c47d #6fa8dc #9fc5e8 #45818e #76a5af #a994d8 #bba8e0 #cdbfea #e4d
 _COLOURS = dict(zip((FOUND, *CAUSES), _PALETTE.split(), strict=True))
 
 
-def write_loss_report(
+def write_attribution(
     folder: str | Path,
     fates: Sequence[Fate],
     truth: GroundTruth,
@@ -28,7 +29,7 @@ def write_loss_report(
     read_image: Callable[[int], np.ndarray],
     examples: int = 3,
 ) -> dict[str, dict[str, float]]:
-    """Write losses.json, losses.md, losses.png and pictures of the three largest causes.
+    """Write attribution.json, .md, .png and pictures of the three largest causes.
 
     Args:
         records: the folder of the stage records that ``fates`` came from.
@@ -36,17 +37,17 @@ def write_loss_report(
         examples: pictures of each cause; the largest objects lost to it, one an image.
 
     Returns:
-        what ``losses.summarise`` returns.
+        what ``causes.summarise`` returns.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     summary = summarise(fates)
     write_json(
-        folder / "losses.json",
+        folder / "attribution.json",
         {"meanings": MEANINGS, "percent": summary, "objects": [f._asdict() for f in fates]},
     )
-    (folder / "losses.md").write_text(_table(summary), encoding="utf-8")
-    _plot(folder / "losses.png", summary)
+    (folder / "attribution.md").write_text(_table(summary), encoding="utf-8")
+    _plot(folder / "attribution.png", summary)
     for cause in largest_causes(summary):
         lost = sorted((f for f in fates if f.cause == cause), key=lambda f: (-f.area, f.row))
         one_an_image = {fate.image_id: fate for fate in reversed(lost)}
@@ -59,13 +60,13 @@ def write_loss_report(
 
 
 def _table(summary: Mapping[str, Mapping[str, float]]) -> str:
-    head = ["", "objects", FOUND, *CAUSES]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for group, shares in summary.items():
-        cells = [f"{shares[key]:.1f} %" for key in head[2:]]
-        lines.append(f"| {group} | {shares['objects']} | " + " | ".join(cells) + " |")
-    lines += [
-        "",
+    keys = (FOUND, *CAUSES)
+    rows = [
+        [group, shares["objects"], *(f"{shares[key]:.1f} %" for key in keys)]
+        for group, shares in summary.items()
+    ]
+    lines = [
+        markdown(["", "objects", *keys], rows, numbers_from=1),
         "Every annotated object, crowds aside, has one fate, judged from the end of the method: "
         "found, lost at scoring, lost at the masks; without a right prompt, the first stage that "
         "made one impossible. False positives are no loss here.",

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 from torchvision.ops import box_iou
 
 from ...evaluation.columns import Detections, GroundTruth
-from ...evaluation.matching import MatchRules, match
+from ...evaluation.matching import MatchingRules, match
 from ...structures import Proposals
-from .oracle import Scene
+from .oracle import ProbedImage
 
 EVERY = 1_000_000  # no cap on the detections of an image
 
 
-class Found(NamedTuple):
+class FoundBoxes(NamedTuple):
     """The boxes found in one image, each with its best IoU with an object of its category."""
 
     image: int
@@ -23,7 +23,7 @@ class Found(NamedTuple):
     iou: NDArray  # float64 [N]
 
 
-class Score(NamedTuple):
+class BoxScore(NamedTuple):
     """Box recall and precision in 0..1 at IoU 0.5, class-aware, one object a box."""
 
     recall: float
@@ -33,18 +33,22 @@ class Score(NamedTuple):
     def f1(self) -> float:
         return 2 * self.recall * self.precision / max(self.recall + self.precision, 1e-12)
 
+    def percent(self) -> dict[str, float]:
+        """``recall``, ``precision`` and ``f1``."""
+        return {key: 100 * getattr(self, key) for key in ("recall", "precision", "f1")}
 
-def found_boxes(scene: Scene, objects: Proposals) -> Found:
+
+def found_boxes(scene: ProbedImage, objects: Proposals) -> FoundBoxes:
     """The boxes of objects, ready to be matched."""
     box, plane = objects.box.double(), objects.category.numpy()
     iou = box_iou(box, box.new_tensor(scene.box)).numpy()
     iou[plane[:, None] != scene.plane] = 0
     box = box.numpy()
     xywh = np.concatenate([box[:, :2], box[:, 2:] - box[:, :2]], axis=1)
-    return Found(scene.image_id, scene.category[plane], xywh, iou.max(axis=1, initial=0))
+    return FoundBoxes(scene.image_id, scene.category[plane], xywh, iou.max(axis=1, initial=0))
 
 
-def score_boxes(truth: GroundTruth, found: list[Found]) -> Score:
+def score_boxes(truth: GroundTruth, found: list[FoundBoxes]) -> BoxScore:
     """Recall and precision over the images of ``found``; boxes claim objects best IoU first.
 
     Args:
@@ -58,8 +62,8 @@ def score_boxes(truth: GroundTruth, found: list[Found]) -> Score:
         None,
     )
     truth = truth.select_images([each.image for each in found])
-    matches = match(truth, detections, "bbox", MatchRules(caps=(EVERY,), ap_cap=EVERY))
+    matches = match(truth, detections, "bbox", MatchingRules(caps=(EVERY,), ap_cap=EVERY))
     hits = matches.hit[0, 0].sum()
     objects = (~matches.truth_ignored[0]).sum()
     judged = (~matches.ignored[0, 0]).sum()
-    return Score(float(hits / max(objects, 1)), float(hits / max(judged, 1)))
+    return BoxScore(float(hits / max(objects, 1)), float(hits / max(judged, 1)))

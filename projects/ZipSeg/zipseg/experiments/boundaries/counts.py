@@ -28,13 +28,13 @@ class BoundaryCounts(NamedTuple):
         """Their ratios.
 
         Returns:
-            ``contact_recall``, the share of contact cells within one cell of a boundary;
+            ``contact_recall``, the percentage of contact cells within one cell of a boundary;
             ``interior_rate``, the same of interior cells, which is what contact recall would be by
             chance; ``pieces_per_object``, how many segments hold more than ``LARGE`` of an object.
         """
         return {
-            "contact_recall": self.contact_found / max(self.contact, 1),
-            "interior_rate": self.interior_hit / max(self.interior, 1),
+            "contact_recall": 100 * self.contact_found / max(self.contact, 1),
+            "interior_rate": 100 * self.interior_hit / max(self.interior, 1),
             "pieces_per_object": self.pieces / max(self.objects, 1),
         }
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...modeling.stages.discovery import Clusters, Discovery
 from ...modeling.stages.extensions import Silhouette, Watershed
 from ...modeling.stages.extensions.watershed import SoftBoundaries, boundary_strength
-from ...modeling.stages.fragments import SelectFragments, find_fragments
+from ...modeling.stages.fragments import SelectFragments
 from ...modeling.stages.regrouping import Regroup
 from ...modeling.stages.stage import Stage
 from ...structures import Activation, Proposals
@@ -96,13 +96,10 @@ def by_clusters(
     image_size: tuple[int, int],
 ) -> list[Proposals]:
     """Discovery at several settings, which share one K-Means where they have the same."""
-    fragments = {
-        cluster: find_fragments(cluster(features, activation), activation.active)
-        for cluster in {each.cluster for each in settings}
-    }
+    labels = {cluster: cluster(features, activation) for cluster in {x.cluster for x in settings}}
     found = []
     for each in settings:
-        pieces = fragments[each.cluster]
+        pieces = each.fragments(labels[each.cluster], activation)
         found.append(each.unite(pieces, each.select(pieces), activation, image_size))
     return found
 
@@ -117,7 +114,8 @@ def by_soft_boundaries(
 
 
 def _cluster_cuts(features: Tensor, activation: Activation, settings: Clusters) -> Cuts:
-    segment = find_fragments(settings.cluster(features, activation), activation.active).label
+    labels = settings.cluster(features, activation)
+    segment = settings.fragments(labels, activation).label
     across, down = segment[:, 1:] != segment[:, :-1], segment[1:] != segment[:-1]
     boundary = F.pad(across, (0, 1)) | F.pad(across, (1, 0))
     boundary |= F.pad(down, (0, 0, 0, 1)) | F.pad(down, (0, 0, 1, 0))

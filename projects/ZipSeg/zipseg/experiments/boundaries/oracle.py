@@ -28,7 +28,7 @@ class Oracle(NamedTuple):
     interior: Tensor  # bool [P, h, w], cells deep inside an object
 
 
-class Scene(NamedTuple):
+class ProbedImage(NamedTuple):
     """An image with its G objects, crowds left out."""
 
     image_id: int
@@ -39,7 +39,9 @@ class Scene(NamedTuple):
     oracle: dict[int, Oracle]  # for grids of so many cells on the short side
 
 
-def read_scene(truth: GroundTruth, image_id: int, image: Tensor, cells: Iterable[int]) -> Scene:
+def read_image_objects(
+    truth: GroundTruth, image_id: int, image: Tensor, cells: Iterable[int]
+) -> ProbedImage:
     """The objects of an image. Where masks of one category overlap, the later one is in front."""
     rows = np.flatnonzero((truth.image == image_id) & ~truth.crowd)
     masks = mask_util.decode([truth.rles[row] for row in rows]).transpose(2, 0, 1)
@@ -50,7 +52,7 @@ def read_scene(truth: GroundTruth, image_id: int, image: Tensor, cells: Iterable
     contact = torch.from_numpy(_contact(label))
     label = torch.from_numpy(label)
     oracle = {n: on_grid(label, contact, grid_of(image, n)) for n in cells}
-    return Scene(image_id, image, category, plane, box, oracle)
+    return ProbedImage(image_id, image, category, plane, box, oracle)
 
 
 def grid_of(image: Tensor, cells: int) -> tuple[int, int]:

@@ -7,42 +7,46 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .methods import METHODS, constants
-from .oracle import Scene, grid_of
-from .sources import Source
+from ...modeling.stages.discovery import Discovery
+from .methods import METHODS
+from .oracle import ProbedImage, grid_of
+from .sources import FeatureSource
 
 SIDE = 384  # pixels of the short side of each panel
 WHITE, GREEN = (255, 255, 255), (0, 255, 0)
 
 
 @torch.no_grad()
-def draw(source: Source, scenes: list[Scene], row: dict, folder: Path) -> None:
+def draw(
+    source: FeatureSource,
+    scenes: list[ProbedImage],
+    name: str,
+    cells: int,
+    settings: Discovery,
+    folder: Path,
+) -> None:
     """Writes ``SOURCE_METHOD_IMAGE.png``: true boxes | boundaries and contacts | found boxes.
 
     Args:
-        row: of the source, as ``probe`` returns it; its best settings are drawn.
+        name: of the method, with the cells and settings to draw.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, result in row["methods"].items():
-        method, cells = METHODS[name], result["best_f1"]["cells"]
-        recorded = result["best_f1"]["settings"]
-        (settings,) = [x for x in method.candidates(cells) if constants(x) == recorded]
-        for scene in scenes:
-            oracle, activation = scene.oracle[cells], scene.oracle[cells * method.fine].activation
-            grid = grid_of(scene.image, cells)
-            features = source.extract(scene.image, grid)
-            cuts = method.cuts(features, activation, settings)
-            (objects,) = method.discover(features, activation, [settings], scene.image.shape[-2:])
-            rgb = scene.image.permute(1, 2, 0).numpy()
-            map_ = np.zeros((*grid, 3), np.uint8)
-            map_[oracle.activation.active.any(dim=0)] = 70
-            map_[cuts.boundary.any(dim=0)] = WHITE
-            map_[oracle.contact.any(dim=0)] //= 2
-            map_[oracle.contact.any(dim=0), 0] = 255
-            panels = [_panel(rgb, scene.box), _panel(map_), _panel(rgb, objects.box.numpy())]
-            picture = np.concatenate(panels, axis=1)
-            file = folder / f"{source.name}_{name}_{scene.image_id}.png"
-            cv2.imwrite(str(file), picture[:, :, ::-1])
+    method = METHODS[name]
+    for scene in scenes:
+        oracle, activation = scene.oracle[cells], scene.oracle[cells * method.fine].activation
+        grid = grid_of(scene.image, cells)
+        features = source.extract(scene.image, grid)
+        cuts = method.cuts(features, activation, settings)
+        (objects,) = method.discover(features, activation, [settings], scene.image.shape[-2:])
+        rgb = scene.image.permute(1, 2, 0).numpy()
+        map_ = np.zeros((*grid, 3), np.uint8)
+        map_[oracle.activation.active.any(dim=0)] = 70
+        map_[cuts.boundary.any(dim=0)] = WHITE
+        map_[oracle.contact.any(dim=0)] //= 2
+        map_[oracle.contact.any(dim=0), 0] = 255
+        panels = [_panel(rgb, scene.box), _panel(map_), _panel(rgb, objects.box.numpy())]
+        picture = np.concatenate(panels, axis=1)
+        cv2.imwrite(str(folder / f"{source.name}_{name}_{scene.image_id}.png"), picture[..., ::-1])
 
 
 def _panel(rgb: NDArray, boxes: NDArray = ()) -> NDArray:

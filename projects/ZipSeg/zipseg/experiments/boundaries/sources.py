@@ -42,7 +42,7 @@ class Networks:
     max_tokens: int = 4096  # patches of a ViT's
 
 
-class Source(NamedTuple):
+class FeatureSource(NamedTuple):
     """A source with a sentence on what it is."""
 
     name: str
@@ -50,7 +50,7 @@ class Source(NamedTuple):
     extract: Extract
 
 
-def build_source(name: str, networks: Networks) -> Source:
+def build_source(name: str, networks: Networks) -> FeatureSource:
     """A source by name.
 
     ``stem``, ``layer1`` .. ``layer4``: layers of the CLIP ResNet, and ``untrained.layer3`` etc. the
@@ -71,9 +71,9 @@ def build_source(name: str, networks: Networks) -> Source:
     if name == "sam":
         return _sam(name, networks)
     if name == "lab":
-        return Source(name, "CIE Lab of each cell's mean colour", lab)
+        return FeatureSource(name, "CIE Lab of each cell's mean colour", lab)
     if name == "none":
-        return Source(name, "constant: the shape of the regions alone", constant)
+        return FeatureSource(name, "constant: the shape of the regions alone", constant)
     raise ZipSegError(
         f"'{name}' is no source; there are {', '.join(LAYERS)}, untrained.LAYER, vit.BLOCK, "
         "sam, dino.BLOCK, lab and none"
@@ -95,7 +95,7 @@ def constant(image: Tensor, grid: tuple[int, int]) -> Tensor:
     return torch.ones((1, *grid))
 
 
-def _resnet(name: str, layer: str, networks: Networks, weights: str) -> Source:
+def _resnet(name: str, layer: str, networks: Networks, weights: str) -> FeatureSource:
     clip, _ = load_clip(networks.resnet, weights, "--resnet")
     tower = ClipBoundary(clip.visual, layer)
 
@@ -105,10 +105,10 @@ def _resnet(name: str, layer: str, networks: Networks, weights: str) -> Source:
         return _to_grid(tower(_resized(image, coarse, tower.stride))[0], grid)
 
     what = f"{layer} of {networks.resnet}, stride {tower.stride}"
-    return Source(name, _note(what, weights, tower), extract)
+    return FeatureSource(name, _note(what, weights, tower), extract)
 
 
-def _vit(name: str, block: int, networks: Networks) -> Source:
+def _vit(name: str, block: int, networks: Networks) -> FeatureSource:
     clip, _ = load_clip(networks.vit, networks.vit_weights, "--vit")
     tower = ClipSurgery(clip.visual, blocks=1)  # its original path is the plain network
     blocks = clip.visual.transformer.resblocks
@@ -124,10 +124,10 @@ def _vit(name: str, block: int, networks: Networks) -> Source:
         return _to_grid(tokens.T.reshape(-1, *coarse), grid)
 
     what = f"block {block} of {networks.vit}"
-    return Source(name, _note(what, networks.vit_weights, clip.visual), extract)
+    return FeatureSource(name, _note(what, networks.vit_weights, clip.visual), extract)
 
 
-def _sam(name: str, networks: Networks) -> Source:
+def _sam(name: str, networks: Networks) -> FeatureSource:
     sam = load_sam(networks.sam, networks.sam_weights, "--sam")
     segmenter, size = SamSegmenter(sam), sam.image_encoder.img_size
 
@@ -139,10 +139,10 @@ def _sam(name: str, networks: Networks) -> Source:
         return _to_grid(embedding.feature[0, :, :height, :width], grid)
 
     what = f"image encoder of SAM {networks.sam}, input {size} px"
-    return Source(name, _note(what, networks.sam_weights, sam.image_encoder), extract)
+    return FeatureSource(name, _note(what, networks.sam_weights, sam.image_encoder), extract)
 
 
-def _dino(name: str, block: int, networks: Networks) -> Source:
+def _dino(name: str, block: int, networks: Networks) -> FeatureSource:
     try:
         import timm
     except ImportError as error:
@@ -160,7 +160,7 @@ def _dino(name: str, block: int, networks: Networks) -> Source:
         )
         return _to_grid(features[0].float(), grid)
 
-    return Source(name, _note(f"block {block} of {networks.dino}", weights, model), extract)
+    return FeatureSource(name, _note(f"block {block} of {networks.dino}", weights, model), extract)
 
 
 def _note(what: str, weights: str, network: nn.Module) -> str:

@@ -1,1 +1,1 @@
-"""Tables of trainings: rows declared in YAML, run once each, kept one file a row."""
+"""Tables of what is measured: rows declared in YAML, run once each, kept one file a row."""

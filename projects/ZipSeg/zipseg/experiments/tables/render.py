@@ -5,50 +5,48 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-import matplotlib
-from matplotlib.figure import Figure
+from typing import Any, NamedTuple
 
 from ...utils.files import replacing, write_atomically, write_json
+from ...utils.tables import markdown
 from .rows import Declaration
 
-matplotlib.use("Agg")
 
-METRICS = (("segm", "AP"), ("segm", "AP50"), ("segm", "AP75"), ("bbox", "AP"), ("bbox", "AP50"))
-_NAMES = {"segm": "mask", "bbox": "box"}
-MAIN = METRICS[0]
-
-
-class Summary(NamedTuple):
-    """A number over repetitions: mean and sample standard deviation (0 of one), percent."""
+class Spread(NamedTuple):
+    """A number over repetitions: mean and sample standard deviation (0 of one)."""
 
     mean: float
     deviation: float
     count: int
 
     def __str__(self) -> str:
+        if isinstance(self.mean, int):
+            return f"{self.mean:,}"
         return f"{self.mean:.1f}" + (f" ± {self.deviation:.1f}" if self.count > 1 else "")
 
 
-def summarize(rows: Iterable[Mapping], metric: tuple[str, str] = MAIN) -> Summary | None:
-    """A metric, (task, name), of rows on their (first) data set; None without any."""
-    values = []
-    for row in rows:
-        (results, *_) = row["metrics"].values()
-        value = results.get(metric[0], {}).get(metric[1])
-        if value is not None:
-            values.append(value)
+def value_at(row: Mapping, place: str) -> Any:
+    """What a row has at "segm.AP" of its metrics, or at "labels.annotations"; None for nothing."""
+    found: Any = {**row["metrics"], "labels": row["labels"]}
+    for key in place.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def spread(rows: Iterable[Mapping], place: str) -> Spread | None:
+    """A number of rows that repeat each other; None without any."""
+    values = [value for row in rows if isinstance(value := value_at(row, place), (int, float))]
     if not values:
         return None
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return Summary(statistics.fmean(values), deviation, len(values))
+    if len(set(values)) == 1:
+        return Spread(values[0], 0.0, len(values) if isinstance(values[0], float) else 1)
+    return Spread(statistics.fmean(values), statistics.stdev(values), len(values))
 
 
 def write_tables(
     declaration: Declaration, rows: Sequence[Mapping], output: Path, command: str
 ) -> str:
-    """Writes ``output``.md, .json and .png of the finished rows, and returns the Markdown.
+    """Writes ``output``.md, .json and a plot a grid of the finished rows; returns the Markdown.
 
     Args:
         output: without an ending.
@@ -58,19 +56,18 @@ def write_tables(
     write_atomically(output.with_suffix(".md"), text.encode())
     write_json(output.with_suffix(".json"), {"command": command, "rows": list(rows)})
     for name, table in declaration.tables.items():
-        own = [row for row in rows if row["table"] == name]
-        if "columns" in table and own:
-            plot(declaration, rows, name, output.with_suffix(".png"))
+        if "across" in table and any(row["table"] == name for row in rows):
+            plot(declaration, rows, name, output.with_name(f"{output.name}-{name}.png"))
     return text
 
 
 def to_markdown(declaration: Declaration, rows: Sequence[Mapping], name: str, command: str) -> str:
-    """All tables, with the rows that are missing or out of date named."""
+    """All tables, with the rows that are missing or changed named."""
     parts = [
-        f"# {declaration.dataset}: trainings\n",
-        "Percent; ± is the sample standard deviation over seeds. A row's numbers come from "
-        f"`{command} --only ROW`; its commands one by one and its seconds are in `{name}.json` "
-        "and, a file a row, in the folder beside it.\n",
+        f"# {name}\n",
+        "Percent unless said otherwise; ± is the sample standard deviation over seeds. A row's "
+        f"numbers come from `{command} --only ROW`; its commands one by one, its seconds, versions "
+        f"and commit are in `{name}.json` and, a file a row, in the folder beside it.\n",
     ]
     for table, settings in declaration.tables.items():
         own = [row for row in rows if row["table"] == table]
@@ -78,10 +75,9 @@ def to_markdown(declaration: Declaration, rows: Sequence[Mapping], name: str, co
         if "note" in settings:
             parts.append(f"{settings['note'].strip()}\n")
         if own:
-            grid = "columns" in settings
-            parts.append(_grid(own, settings["columns"]) if grid else _list(own))
-        if own and "columns" in settings:
-            parts.append(f"![{settings['title']}]({name}.png)\n")
+            parts.append((_grid if "across" in settings else _list)(own, settings))
+        if own and "across" in settings:
+            parts.append(f"![{settings['title']}]({name}-{table}.png)\n")
         parts += _remarks(declaration, own, table)
     return "\n".join(parts)
 
@@ -89,8 +85,8 @@ def to_markdown(declaration: Declaration, rows: Sequence[Mapping], name: str, co
 def _remarks(declaration: Declaration, own: Sequence[Mapping], table: str) -> list[str]:
     done = {row["name"] for row in own}
     missing = [r.name for r in declaration.rows.values() if r.table == table and r.name not in done]
-    stale = [row["name"] for row in own if row["state"] != "done"]
-    remarks = (("Not run yet", missing), ("Declared or configured otherwise since", stale))
+    changed = [row["name"] for row in own if row["state"] != "done"]
+    remarks = (("Not run yet", missing), ("Declared or configured otherwise since", changed))
     return [f"{what}: {', '.join(names)}.\n" for what, names in remarks if names]
 
 
@@ -101,71 +97,79 @@ def _by_title(rows: Iterable[Mapping]) -> dict[str, list[Mapping]]:
     return found
 
 
-def _list(rows: Sequence[Mapping]) -> str:
-    heads = [f"{_NAMES[task]} {metric}" for task, metric in METRICS]
-    lines = [
-        f"| | labels | {' | '.join(heads)} | mask AP less the first | rows |",
-        "|---|---:|" + "---:|" * (len(heads) + 1) + "---|",
-    ]
-    first = None
+def _list(rows: Sequence[Mapping], settings: Mapping) -> str:
+    columns, less_first = settings["columns"], settings.get("less_first")
+    head = ["", *columns, *([f"{less_first} less the first"] if less_first else []), "rows"]
+    lines, first = [], None
     for title, own in _by_title(rows).items():
-        found = summarize(own)
-        first = first or found
-        difference = "" if found is None else f"{found.mean - first.mean:+.1f}"
-        cells = [str(summarize(own, metric) or "") for metric in METRICS]
-        labels = own[0]["labels"]
-        shown = "" if labels is None else f"{labels['annotations']:,}"
-        names = ", ".join(row["name"] for row in own)
-        lines.append(f"| {title} | {shown} | {' | '.join(cells)} | {difference} | {names} |")
-    return "\n".join(lines) + "\n"
+        cells: list[object] = [_cell(own, place) for place in columns.values()]
+        if less_first:
+            found = spread(own, columns[less_first])
+            first = first or found
+            cells.append("" if found is None else f"{found.mean - first.mean:+.1f}")
+        lines.append([title, *cells, ", ".join(row["name"] for row in own)])
+    return markdown(head, lines, numbers_from=1)
 
 
-def _grid(rows: Sequence[Mapping], key: str) -> str:
-    """Mask AP by title (down) and a key of the matrix (across)."""
-    columns = sorted({row["keys"][key] for row in rows})
-    lines = [
-        f"| mask AP by {key} | {' | '.join(f'{column:g}' for column in columns)} | rows |",
-        "|---|" + "---:|" * len(columns) + "---|",
-    ]
+def _cell(rows: Sequence[Mapping], place: str) -> str:
+    """A number over repetitions, the interval of a difference, or a text."""
+    value = value_at(rows[0], place)
+    if isinstance(value, Mapping):
+        return f"{value['difference']:+.1f} ({value['low']:+.1f} to {value['high']:+.1f})"
+    return value if isinstance(value, str) else str(spread(rows, place) or "")
+
+
+def _grid(rows: Sequence[Mapping], settings: Mapping) -> str:
+    """The one column by title (down) and a key of the matrix (across)."""
+    key, ((head, place),) = settings["across"], settings["columns"].items()
+    values = _values(rows, key)
+    lines = []
     for title, own in _by_title(rows).items():
-        cells = [
-            str(summarize(row for row in own if row["keys"][key] == column) or "")
-            for column in columns
-        ]
+        cells = [spread((r for r in own if r["keys"][key] == value), place) for value in values]
         names = " ... ".join(dict.fromkeys((own[0]["name"], own[-1]["name"])))
-        lines.append(f"| {title} | {' | '.join(cells)} | {names} |")
-    return "\n".join(lines) + "\n"
+        lines.append([title, *cells, names])
+    return markdown([f"{head} by {key}", *map(str, values), "rows"], lines, numbers_from=1)
+
+
+def _values(rows: Sequence[Mapping], key: str) -> list:
+    """The values of a key, numbers in their order and names in that of the rows."""
+    values = list(dict.fromkeys(row["keys"][key] for row in rows))
+    return values if any(isinstance(value, str) for value in values) else sorted(values)
 
 
 def plot(declaration: Declaration, rows: Sequence[Mapping], table: str, path: Path) -> None:
-    """Mask AP over the grid's columns, a curve a title with its spread; rows of the first table,
+    """A grid's numbers over its columns, a curve a title with its spread; rows of the first table,
     which have no such column, as level lines."""
-    key, curves = declaration.tables[table]["columns"], [r for r in rows if r["table"] == table]
+    from matplotlib.figure import Figure  # a second, which a plan has no need of
+
+    key = declaration.tables[table]["across"]
+    ((head, place),) = declaration.tables[table]["columns"].items()
+    curves = [row for row in rows if row["table"] == table]
     levels = [row for row in rows if row["table"] == next(iter(declaration.tables)) != table]
+    values = _values(curves, key)
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
-    columns = sorted({row["keys"][key] for row in curves})
     for title, own in _by_title(curves).items():
-        found = [(x, summarize(r for r in own if r["keys"][key] == x)) for x in columns]
-        found = [(x, summary) for x, summary in found if summary is not None]
+        found = [
+            (x, each)
+            for x, value in enumerate(values)
+            if (each := spread([r for r in own if r["keys"][key] == value], place)) is not None
+        ]
         axes.errorbar(
             [x for x, _ in found],
-            [summary.mean for _, summary in found],
-            [summary.deviation for _, summary in found],
+            [each.mean for _, each in found],
+            [each.deviation for _, each in found],
             marker="o",
             capsize=3,
             label=title,
         )
     shades = [f"{0.75 - 0.6 * n / max(len(levels) - 1, 1):.2f}" for n in range(len(levels))]
     for row, shade in zip(levels, shades, strict=True):
-        if (summary := summarize([row])) is not None:
-            label = f"{row['title']}, no labels"
-            axes.axhline(summary.mean, color=shade, linestyle="--", linewidth=1, label=label)
-    axes.set_xscale("log")
-    axes.set_xticks(columns, [f"{column:g}" for column in columns])
-    axes.minorticks_off()
-    axes.set_xlabel(f"{key} of the images labelled")
-    axes.set_ylabel("mask AP")
+        if (each := spread([row], place)) is not None:
+            axes.axhline(each.mean, color=shade, linestyle="--", linewidth=1, label=row["title"])
+    axes.set_xticks(range(len(values)), map(str, values))
+    axes.set_xlabel(key)
+    axes.set_ylabel(head)
     figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     axes.grid(alpha=0.3)
     with replacing(path) as file:

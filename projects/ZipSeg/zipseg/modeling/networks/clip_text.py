@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ...utils.errors import ConfigError
+from ...utils.errors import CannotWrite, ConfigError
 from ...utils.files import write_atomically
 from .weights import fingerprint
 
@@ -77,7 +77,7 @@ class TextEncoder:
         embedding = self._encode(names)
         try:
             write_atomically(path, save({"embedding": embedding}))
-        except OSError as error:
+        except CannotWrite as error:
             logger.warning("Text embeddings are not cached: %s", error)
         return embedding
 

@@ -4,7 +4,9 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable
+from pathlib import PurePosixPath
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import open_clip
 import torch
@@ -12,8 +14,10 @@ from segment_anything import sam_model_registry
 from segment_anything.modeling import Sam
 from torch import nn
 
-from ...utils.errors import ConfigError
-from ...utils.paths import path_manager
+from ...utils.download import DownloadError, RemoteFile, cache_folder, fetch
+from ...utils.errors import ConfigError, loading_problem
+from .checkpoints import fetch_sam
+from .clip_files import fetch_clip, load_clip_file, tag_has_quick_gelu
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +37,11 @@ _SAM_TYPES: dict[str, Callable[[], Sam]] = dict(sam_model_registry)
 def register_weights(name: str, weights: ShippedWeights) -> None:
     """Makes a config's WEIGHTS ``name`` stand for weights that a package brings."""
     _SHIPPED[name] = weights
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a config's WEIGHTS stands for weights that a package brings."""
+    return name in _SHIPPED
 
 
 def register_sam_type(name: str, build: Callable[[], Sam]) -> None:
@@ -64,24 +73,14 @@ def load_clip(arch: str, weights: str, key: str) -> tuple[nn.Module, Callable]:
         model = _random(lambda: open_clip.create_model(arch), key)
     elif weights in _SHIPPED:
         model = _SHIPPED[weights].clip(arch, f"{key}.ARCH")
-    elif weights in open_clip.list_pretrained_tags_by_model(arch):
-        model = _guarded(
-            lambda: open_clip.create_model(arch, pretrained=weights, require_pretrained=True),
-            f"{key}.WEIGHTS",
-            f"'{weights}' of {arch} could not be downloaded or loaded",
-            "check the network, or give the path of a downloaded checkpoint file",
-        )
     else:
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(arch)) or "none"
-        path = local_file(weights, f"{key}.WEIGHTS", f"a pretrained tag of {arch} ({tags})")
-        model = open_clip.create_model(arch)
-        _guarded(
-            lambda: open_clip.load_checkpoint(model, path, strict=True),
-            f"{key}.WEIGHTS",
-            f"{path} does not hold the weights of {arch}",
-            f"set {key}.ARCH to the architecture of that file "
-            "(OpenAI's weights need the '-quickgelu' names), or download it again",
-        )
+        tags = open_clip.list_pretrained_tags_by_model(arch)
+        if weights in tags:
+            path, quick = fetch_clip(arch, weights, key), tag_has_quick_gelu(arch, weights)
+        else:
+            named = f"a pretrained tag of {arch} ({', '.join(tags) or 'none'})"
+            path, quick = local_file(weights, f"{key}.WEIGHTS", named), None
+        model = load_clip_file(arch, path, key, quick)
     return model.eval().requires_grad_(False), tokenizer
 
 
@@ -100,8 +99,11 @@ def load_sam(model_type: str, weights: str, key: str) -> Sam:
     if weights == "random":
         model = _random(build, key)
     else:
-        named = " or ".join(f"'{name}'" for name in (*_SHIPPED, "random"))
-        path = local_file(weights, f"{key}.WEIGHTS", named)
+        if weights == "auto":
+            path = str(fetch_sam(model_type, key))
+        else:
+            named = " or ".join(f"'{name}'" for name in ("auto", *_SHIPPED, "random"))
+            path = local_file(weights, f"{key}.WEIGHTS", named)
         model = build()
         _guarded(
             lambda: model.load_state_dict(open_clip.factory.load_state_dict(path), strict=True),
@@ -120,15 +122,23 @@ def local_file(weights: str, key: str, otherwise: str) -> str:
     """
     if not weights:
         raise ConfigError(key, f"is empty; give a checkpoint file, a URL, or {otherwise}")
-    try:
-        path = path_manager.get_local_path(os.path.expanduser(weights))
-    except Exception as error:  # path handlers raise whatever their transport raises
-        raise ConfigError(key, f"'{weights}' could not be fetched: {error}") from error
+    if weights.startswith(("http://", "https://")):
+        try:
+            return str(fetch(remote_file(weights), cache_folder("weights")))
+        except DownloadError as error:
+            raise ConfigError(key, f"'{weights}' could not be fetched: {error}") from error
+    path = os.path.expanduser(weights)
     if not os.path.isfile(path):
         raise ConfigError(
             key, f"'{weights}' is neither an existing file nor {otherwise}; mend the path"
         )
     return path
+
+
+def remote_file(url: str) -> RemoteFile:
+    """A file known by nothing but its address; two addresses never share a name in the cache."""
+    digest = hashlib.sha256(url.encode()).hexdigest()[:8]
+    return RemoteFile(f"{digest}-{PurePosixPath(urlsplit(url).path).name}", url)
 
 
 def _random(build: Callable[[], nn.Module], key: str) -> nn.Module:
@@ -142,10 +152,11 @@ def _random(build: Callable[[], nn.Module], key: str) -> nn.Module:
 def _guarded(load: Callable, key: str, problem: str, remedy: str):
     try:
         return load()
+    except ConfigError:
+        raise
     except Exception as error:  # a stranger's file leads loaders to raise anything
-        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ConfigError(
-            key, f"{problem} ({' '.join(reason[:2])[:300]}). To mend: {remedy}."
+            key, f"{problem} ({loading_problem(error)}). To mend: {remedy}."
         ) from error
 
 

@@ -10,8 +10,8 @@ from ...structures import Activation
 from .stage import Stage
 
 SUBSPACE = 32  # dimensions in which the movement of centres is followed exactly
-BLOCK = 512  # rows summed in single precision before double precision takes over
 FEW_ROWS = 128  # matrix products of fewer rows may round differently from larger ones
+BLOCK = 1 << 18  # values taken up at a time, so that they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,13 @@ def kmeans(
 ) -> tuple[Tensor, Tensor]:
     """Lloyd's iterations in Euclidean distance; an empty cluster keeps its centre.
 
-    Gives the labels of the plain procedure (all distances by ``torch.cdist``, the first of equal
-    minima, a mean over each cluster; stop at ``torch.allclose(new, old, rtol)``) while it measures
-    only the points that could have changed: see ``_NearestCentre``. Sums follow the points that did
-    change, in double precision.
+    Gives the labels of the plain procedure in double precision (all distances by ``torch.cdist``,
+    the first of equal minima, a mean over each cluster; stop at ``torch.allclose(new, old, rtol)``)
+    while it measures only the points that could have changed, in single precision where that
+    decides: see ``_NearestCentre``. One cell on the wrong side of a near tie can send later
+    iterations elsewhere, so centres and sums are double. Sums of single-precision features in
+    double precision are exact for all practical purposes, so they may follow the points that did
+    change.
 
     Args:
         features: [C, h, w] or [M, C].
@@ -108,95 +111,116 @@ def kmeans(
     """
     grid = features.shape[1:] if features.ndim == 3 else features.shape[:1]
     points = features.flatten(1).T if features.ndim == 3 else features
-    points = points.contiguous() if points.dtype == torch.float64 else points.contiguous().float()
-    nearest = _NearestCentre(points, centres.to(points))
-    sums, counts = centres.new_zeros(centres.shape, dtype=torch.float64), 0
+    points = points.to(torch.promote_types(points.dtype, torch.float32)).contiguous()
+    nearest = _NearestCentre(points, centres.double())
+    sums, counts = torch.zeros_like(nearest.centres), 0
     for _ in range(max_iterations):
-        moved, before, after = nearest.assign()
+        cells, before, after = nearest.assign()
         weights = torch.nn.functional.one_hot(after, len(centres) + 1)
         weights = weights - torch.nn.functional.one_hot(before, len(centres) + 1)
         weights = weights[:, :-1]
-        sums += _weighted_sums(moved, weights)
+        sums += _weighted_sums(points, cells, weights)
         counts = counts + weights.sum(dim=0)[:, None]
-        means = (sums / counts).to(points)
-        means = torch.where(counts > 0, means, nearest.centres)
+        means = torch.where(counts > 0, sums / counts, nearest.centres)
         if torch.allclose(means, nearest.centres, rtol=rtol):
             break
         nearest.move(means)
-    return nearest.label.reshape(grid), nearest.centres
+    return nearest.label.reshape(grid), nearest.centres.to(points.dtype)
 
 
 class _NearestCentre:
     """The nearest centre of every point while the centres move.
 
-    For each point x and centre c it holds a lower bound of |x - c|^2 - |x|^2 = |c|^2 - 2 x.c, exact
-    when x was last measured. From there on the bound moves with the centre by d: by the true 2 x.d
-    within a small subspace (spanned by the first centres, which makes the first bounds exact, and
-    some of the points, where features vary most), and by at most 2 |x'| |d'| for the parts outside
-    of it (Cauchy-Schwarz). All bounds together are one small matrix product; only a point that they
-    leave more than one centre is measured again. What rounding could decide is settled by
-    ``torch.cdist`` itself.
+    For each point x and centre c, both from the mean of all points and in single precision, it
+    holds a lower bound of |x - c|^2 - |x|^2 = |c|^2 - 2 x.c, exact when x was last measured. From
+    there on the bound moves with the centre by d: by the true 2 x.d within a small subspace
+    (spanned by the first centres, which makes the first bounds exact, and some of the points, where
+    features vary most), and by at most 2 |x'| |d'| for the parts outside of it (Cauchy-Schwarz).
+    All bounds together are one small matrix product; only a point that they leave more than one
+    centre is measured again. What single precision leaves open is settled by ``torch.cdist``
+    itself, on the given values in double precision.
     """
 
     def __init__(self, points: Tensor, centres: Tensor) -> None:
         m, channels = points.shape
-        self.points, self.centres = points, centres
-        self.norm = torch.linalg.vector_norm(points, dim=1).square()
+        self.points, self.centres, self.mean = points, centres, points.mean(dim=0)
+        everywhere = torch.arange(m, device=points.device)
+        sample = self._offsets(_evenly_spaced(m, SUBSPACE, points.device))
+        spanned = torch.cat([self._centre_offsets(), sample.double()]).T
+        self.basis = torch.linalg.qr(spanned)[0]
+        basis = self.basis.float()
+        self.norm, inside = points.new_empty(m, dtype=torch.float32), []
+        for cells in _blocks(everywhere, channels):
+            rows = self._offsets(cells)
+            self.norm[cells] = rows.square().sum(dim=1)
+            inside.append(rows @ basis)
         if not self.norm.isfinite().all():
             raise ValueError("the features to cluster hold values that are not finite")
-        sample = points[_evenly_spaced(m, SUBSPACE, points.device)]
-        self.basis = torch.linalg.qr(torch.cat([centres, sample]).T)[0]
-        inside = points @ self.basis
-        outside = (self.norm - inside.square().sum(dim=1)).clamp_min(0)
-        self.outside = (outside + 1e-6 * self.norm).sqrt()
-        one = torch.ones_like(self.norm)
-        self.query = torch.cat([inside, self.outside[:, None], one[:, None]], dim=1).T
-        self.rounding = 8 * torch.finfo(points.dtype).eps * (channels**0.5 + 4)
+        inside = torch.cat(inside).T
+        # How far rounding may move a product, relative to the norms of its factors.
+        rounding = torch.finfo(torch.float32).eps * (channels**0.5 + 4)
+        self.rounding = 8 * rounding
+        outside = (self.norm - inside.square().sum(dim=0)).clamp_min(0)
+        self.outside = (outside + rounding * self.norm).sqrt()
+        self.query = torch.cat([inside, self.outside[None], torch.ones_like(self.norm)[None]])
         self.drift = centres.new_zeros(len(centres))  # 2 |d'| added up over all moves
-        self.own_drift = points.new_zeros(m)  # that of a point's centre when it was measured
+        self.own_drift = centres.new_zeros(m)  # that of a point's centre when it was measured
         # What to add to ``_moving_part() @ query`` for the bounds.
-        self.anchor = points.new_zeros((len(centres), m))
+        self.anchor = self.norm.new_zeros((len(centres), m))
         self.label = torch.full((m,), len(centres), device=points.device)
 
     def move(self, centres: Tensor) -> None:
         step = centres - self.centres
         outside = step.square().sum(dim=1) - (step @ self.basis).square().sum(dim=1)
-        self.drift += 2 * (outside.clamp_min(0) + 1e-6 * step.square().sum(dim=1)).sqrt()
+        self.drift += 2 * outside.clamp_min(0).sqrt()
         self.centres = centres
 
     def assign(self) -> tuple[Tensor, Tensor, Tensor]:
         """Brings the labels up to date.
 
         Returns:
-            Points [n, C] among which are all that changed, their labels before and after; a point
-            without a label yet has label k.
+            The cells [n] that changed, their labels before and after; a point without a label yet
+            has label k.
         """
         moving = self._moving_part()
         bound = torch.addmm(self.anchor, moving, self.query)
-        everywhere = torch.arange(len(self.points), device=self.points.device)
-        if self.label[0] == len(self.centres):
-            self.label = self._nearest(bound, everywhere)
-            return self.points, torch.full_like(self.label, len(self.centres)), self.label
-        cells, rows, query = self._doubtful(bound), self.points, self.query
-        if len(cells) > len(rows) // 2:
-            cells = everywhere
+        if self.label[0] == len(self.centres):  # nothing has moved yet, so the bounds are exact
+            cells, distance = torch.arange(len(self.label), device=bound.device), bound
         else:
-            rows, query = rows[cells], query[:, cells]
-        norm = self.centres.square().sum(dim=1, keepdim=True)
-        distance = torch.addmm(norm, self.centres, rows.T, alpha=-2)
+            cells = self._doubtful(bound)
+            distance = self._measure(cells)
         before, after = self.label[cells], self._nearest(distance, cells)
-        self.anchor[:, cells] = distance - moving @ query
+        self.anchor[:, cells] = distance - moving @ self.query[:, cells]
         self.label[cells] = after
         self.own_drift[cells] = self.drift[after]
         changed = (after != before).nonzero()[:, 0]
-        if len(changed) > len(cells) // 3:  # selecting would cost more than it saves
-            return rows, before, after
-        return rows[changed], before[changed], after[changed]
+        return cells[changed], before[changed], after[changed]
+
+    def _offsets(self, cells: Tensor) -> Tensor:
+        """The points [n, C] at ``cells`` from the mean of all, in single precision."""
+        return (self.points[cells] - self.mean).float()
+
+    def _centre_offsets(self) -> Tensor:
+        """The centres [k, C] from the mean of the points, in double precision."""
+        return self.centres - self.mean.double()
+
+    def _measure(self, cells: Tensor) -> Tensor:
+        """|c|^2 - 2 x.c, [k, n], of the points at ``cells``."""
+        offset = self._centre_offsets()
+        norm, offset = offset.square().sum(dim=1, keepdim=True).float(), offset.float()
+        return torch.cat(
+            [
+                torch.addmm(norm, offset, self._offsets(part).T, alpha=-2)
+                for part in _blocks(cells, self.points.shape[1])
+            ],
+            dim=1,
+        )
 
     def _moving_part(self) -> Tensor:
         """[k, s + 2]: times ``query``, that part of the bounds which changes with the centres."""
-        norm = self.centres.square().sum(dim=1, keepdim=True)
-        return torch.cat([-2 * self.centres @ self.basis, -self.drift[:, None], norm], dim=1)
+        offset = self._centre_offsets()
+        norm = offset.square().sum(dim=1, keepdim=True)
+        return torch.cat([-2 * offset @ self.basis, -self.drift[:, None], norm], dim=1).float()
 
     def _doubtful(self, bound: Tensor) -> Tensor:
         """The points whose bounds [k, M] leave them more than one centre."""
@@ -216,27 +240,36 @@ class _NearestCentre:
         return label
 
     def _tolerance(self) -> Tensor:
-        """How far rounding may move the difference of two distances, [M]."""
-        return self.rounding * (self.norm + self.centres.square().sum(dim=1).max())
+        """How far rounding may move the difference of two distances or bounds, [M]."""
+        largest = self._centre_offsets().square().sum(dim=1).max().float()
+        return self.rounding * (self.norm + largest + self.outside * self.drift.max().float())
 
     def _settle(self, cells: Tensor) -> Tensor:
         """Labels [n] of the points at ``cells`` as ``torch.cdist`` over all points decides them."""
         if len(self.points) <= FEW_ROWS:
-            return torch.cdist(self.points, self.centres).argmin(dim=1)[cells]
-        size = max(len(cells), FEW_ROWS)
-        rows = self.points[cells[torch.arange(size, device=cells.device) % len(cells)]]
-        distance = torch.cdist(rows, self.centres, compute_mode="use_mm_for_euclid_dist")
-        return distance.argmin(dim=1)[: len(cells)]
+            return torch.cdist(self.points.double(), self.centres).argmin(dim=1)[cells]
+        labels = []
+        for part in _blocks(cells, self.points.shape[1]):
+            size = max(len(part), FEW_ROWS)
+            rows = self.points[part[torch.arange(size, device=part.device) % len(part)]].double()
+            distance = torch.cdist(rows, self.centres, compute_mode="use_mm_for_euclid_dist")
+            labels.append(distance.argmin(dim=1)[: len(part)])
+        return torch.cat(labels)
 
 
-def _weighted_sums(rows: Tensor, weights: Tensor) -> Tensor:
-    """weights.T @ rows, [k, C] in double precision, for rows [n, C] and weights [n, k]."""
-    weights = weights.to(rows.dtype)
-    head = len(rows) // BLOCK * BLOCK
-    blocks = weights[:head].reshape(-1, BLOCK, weights.shape[1]).mT @ rows[:head].reshape(
-        -1, BLOCK, rows.shape[1]
-    )
-    return blocks.double().sum(dim=0) + (weights[head:].T @ rows[head:]).double()
+def _weighted_sums(points: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
+    """weights.T @ points[cells], [k, C] in double precision, for weights [n, k]."""
+    weights, channels = weights.double().T.contiguous(), points.shape[1]
+    sums, start = weights.new_zeros((len(weights), channels)), 0
+    for part in _blocks(cells, channels):
+        sums.addmm_(weights[:, start : start + len(part)], points[part].double())
+        start += len(part)
+    return sums
+
+
+def _blocks(cells: Tensor, channels: int) -> tuple[Tensor, ...]:
+    """``cells`` [n] in parts whose points are few enough for the cache; one part at least."""
+    return cells.split(max(BLOCK // channels, FEW_ROWS))
 
 
 def _evenly_spaced(size: int, count: int, device: torch.device) -> Tensor:

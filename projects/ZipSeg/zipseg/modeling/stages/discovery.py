@@ -88,10 +88,14 @@ class Clusters(Discovery):
         self, features: Tensor, activation: Activation, image_size: tuple[int, int]
     ) -> tuple[Proposals, Pieces]:
         labels = self.cluster(features, activation)
-        fragments = find_fragments(labels, activation.active)
+        fragments = self.fragments(labels, activation)
         keep = self.select(fragments)
         proposals = self.unite(fragments, keep, activation, image_size)
         return proposals, Pieces(labels, fragments.label[None], keep.any(dim=0))
+
+    def fragments(self, labels: Tensor, activation: Activation) -> Fragments:
+        """The pieces of the clusters of all cells, int64 [h, w]."""
+        return find_fragments(labels, self.select.considered(labels, activation.active))
 
     def unite(
         self,

@@ -54,6 +54,29 @@ def find_fragments(labels: Tensor, active: Tensor) -> Fragments:
     return Fragments(label, area, box, radius, inside / area)
 
 
+def active_in_common_clusters(labels: Tensor, active: Tensor, most_common: int) -> Tensor:
+    """The activated cells of each category, bool [P, h, w], that lie in its common clusters.
+
+    In the released demo a category's fragments come from the 20 most common values of (cluster + 1)
+    x activated, the 0 of what is not activated among them. Of 20 clusters with activated cells, the
+    one with the fewest is thus left out. Among equally common values the first in the image wins.
+
+    Args:
+        labels: cluster of each cell, int64 [h, w], >= 0.
+        active: activated regions, bool [P, h, w].
+        most_common: how many values; 0 for all of them.
+    """
+    if not most_common:
+        return active
+    common = active.cpu().numpy().copy()
+    values = (labels.cpu().numpy() + 1) * common
+    for plane, value in zip(common, values, strict=True):
+        kinds, first, count = np.unique(value, return_index=True, return_counts=True)
+        rare = kinds[np.lexsort((first, -count))[most_common:]]
+        plane &= ~np.isin(value, rare)
+    return torch.from_numpy(common).to(active.device)
+
+
 @dataclass(frozen=True)
 class SelectFragments(Stage):
     """Which fragments are part of an object of each category.
@@ -65,6 +88,7 @@ class SelectFragments(Stage):
         boundary_rule: "box_area" (the paper's boundary score) keeps fragments whose bounding box
             has less than ``boundary_score`` (theta_2) times their area; "inscribed_radius" keeps
             those in which a circle of ``min_radius`` cells fits.
+        most_common: see ``active_in_common_clusters``; 20 is the demo's, 0 looks at all clusters.
     """
 
     SECTIONS: ClassVar = ("SELECTION",)
@@ -72,9 +96,14 @@ class SelectFragments(Stage):
     boundary_rule: str = "box_area"
     boundary_score: float = 3.0
     min_radius: float = 2.0
+    most_common: int = 0
 
     def __post_init__(self) -> None:
         self._check_one_of("boundary_rule", ("box_area", "inscribed_radius"))
+
+    def considered(self, labels: Tensor, active: Tensor) -> Tensor:
+        """The activated cells, bool [P, h, w], that fragments are judged by."""
+        return active_in_common_clusters(labels, active, self.most_common)
 
     def __call__(self, fragments: Fragments) -> Tensor:
         """Those kept, bool [P, F]."""

@@ -1,0 +1,71 @@
+"""The benchmark's own machinery, on the small config."""
+
+import json
+import sys
+
+import pytest
+import torch
+from benchmarks import __main__ as benchmark
+from benchmarks.forward import benchmark_picture, forward_benchmark
+from benchmarks.surgery import plain_similarity
+from benchmarks.vocabulary import vocabulary_benchmark
+from detectron2.modeling import build_model
+
+from zipseg.engine.setup import load_config
+
+TINY = str(benchmark.ROOT / "configs" / "Test" / "zip_tiny_random.yaml")
+
+
+def test_the_stages_add_up_to_the_forward_pass():
+    model = build_model(
+        load_config(TINY, ["DATASETS.TEST", (), "MODEL.ZIP.CLASS_NAMES", ["a", "b"]])
+    ).eval()
+    stages = model.stages
+    report = forward_benchmark(model, benchmark_picture(), repeats=2)
+    assert {"semantic CLIP", "SAM encoder", "discover", "activate"} <= set(report["seconds"])
+    assert 0.5 * report["total_s"] < sum(report["seconds"].values()) <= report["total_s"]
+    assert 0 < report["non_network_fraction"] < 1
+    assert model.stages is stages
+
+
+def test_json_has_the_ratios(tmp_path, monkeypatch):
+    results = {
+        "discovery": {"resnet": {"speedup": 12.0}, "field": {"speedup": 11.0}},
+        "surgery": {"speedup": 60.0, "memory_fraction": 0.01},
+    }
+    monkeypatch.setattr(benchmark, "discovery_benchmark", lambda: results["discovery"])
+    monkeypatch.setattr(benchmark, "surgery_benchmark", lambda: results["surgery"])
+    path = tmp_path / "out.json"
+    monkeypatch.setattr(sys, "argv", ["b", "--only", "discovery", "surgery", "--json", str(path)])
+    benchmark.main()
+    assert json.loads(path.read_text())["ratios"] == {
+        "discovery_speedup": 11.0,
+        "surgery_speedup": 60.0,
+        "surgery_memory_fraction": 0.01,
+    }
+
+
+def test_the_plain_surgery_reference_is_centred_over_names():
+    image, patch, text = torch.randn(4), torch.randn(5, 4), torch.randn(7, 4)
+    assert plain_similarity(image, patch, text).sum(dim=1) == pytest.approx(0, abs=1e-4)
+
+
+def test_both_forms_of_surgery_agree_in_processes_of_their_own():
+    report = benchmark.surgery_benchmark(names=400, tokens=200, channels=128)
+    assert report["max_difference"] < 1e-5
+    assert report["speedup"] > 0
+
+
+def test_the_cost_of_names_is_measured_for_the_whole_pass():
+    report = vocabulary_benchmark(load_config(TINY), benchmark_picture(60, 80), (2, 5), repeats=1)
+    assert report.keys() == {"2", "5"}
+    assert [row["present"] for row in report.values()] == [2, 3]  # MAX_NAMES
+    assert all(0 < row["naming_s"] < row["forward_s"] for row in report.values())
+    assert report["2"]["over_fewest"] == 1
+
+
+def test_three_trainers_take_turns():
+    report = benchmark.training_benchmark(benchmark.DETECTOR, rounds=2, batch_size=1)
+    assert report["plain_s"] > 0
+    assert 0.3 < report["parts_off_over_plain"] < 3
+    assert 0.3 < report["parts_on_over_plain"] < 3

@@ -1,0 +1,280 @@
+"""``zipseg tables`` over fake commands."""
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.experiments.tables.test_rows import TABLES
+from tests.self_training.faked import TINY, Among, fake_tools, starts
+
+from zipseg.cli.main import door
+from zipseg.config import config_folder
+from zipseg.experiments.tables import store
+from zipseg.experiments.tables.rows import read_rows
+from zipseg.experiments.tables.steps import needed_steps
+from zipseg.self_training.programs import REPORT, Programs, check_configs
+
+OPTS = ["DATASETS.TEST", "('seen',)"]
+ZIP = {"name": "zip", "table": "rounds", "title": "Zip", "config": TINY, "opts": OPTS}
+ROUND1 = {**ZIP, "name": "round1", "title": "round 1", "labels": {"of": "zip"}}
+ROUND2 = {
+    **ROUND1,
+    "name": "round2",
+    "title": "round 2",
+    "labels": {"of": "round1", "merge": {"new_score": 0.4}},
+    "start": "round1",
+}
+SHARES = {
+    "name": "{start}-{percent}-{seed}",
+    "table": "shares",
+    "title": "{start}",
+    "config": TINY,
+    "opts": [*OPTS, "SEED", "{seed}"],
+    "matrix": {"seed": [0, 1], "start": ["scratch"], "percent": [1, 10]},
+    "labels": {"dataset": "zipworld_train", "percent": "{percent}", "seed": "{seed}"},
+}
+TUNED = {**SHARES, "matrix": {**SHARES["matrix"], "start": ["round2"]}, "start": "{start}"}
+COMPARED = {
+    "name": "zip-to-round1",
+    "table": "more",
+    "title": "round 1 less Zip",
+    "measure": "comparison",
+    "options": {"rows": ["zip", "round1"]},
+}
+PROBE = {
+    "name": "probe-{source}",
+    "table": "more",
+    "title": "{source}",
+    "matrix": {"source": ["lab"]},
+    "measure": "boundaries",
+    "options": {"source": "{source}"},
+}
+LOST = {
+    "name": "lost",
+    "table": "more",
+    "title": "lost",
+    "config": TINY,
+    "measure": "attribution",
+}
+ROWS = (ZIP, ROUND1, ROUND2, SHARES, TUNED)
+
+
+class Fixture:
+    """A folder with a declaration and fake tools."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tools = fake_tools(folder / "tools")
+        self.command = Among(self.tools, door("tables"))
+        self.declare(*ROWS)
+
+    def declare(self, *rows: dict) -> None:
+        content = {"dataset": "zipworld_train", "tables": TABLES, "rows": list(rows)}
+        (self.folder / "rows.yaml").write_text(yaml.safe_dump(content))
+
+    def run(self, *more: str, work: str = "work") -> int:
+        places = {"--rows": "rows.yaml", "--work": work, "--results": "results/training"}
+        words = [word for k, v in places.items() for word in (k, str(self.folder / v))]
+        return self.command.main([*words, *more])
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results" / "training"
+
+    def kept(self) -> set[str]:
+        return {path.stem for path in self.results.glob("*.json")}
+
+
+@pytest.fixture
+def tables(tmp_path) -> Fixture:
+    return Fixture(tmp_path)
+
+
+def test_all_rows_once(tables, capsys):
+    assert tables.run() == 0
+    assert len(tables.kept()) == 11
+    before = starts(tables.tools)
+    # zip 2 (evaluate, label), rounds 3 each and a relabelling, 8 shares of 2 each
+    assert len(before) == 2 + 3 + 1 + 3 + 8 * 2
+    capsys.readouterr()
+    assert tables.run() == 0
+    assert starts(tables.tools) == before
+    text = capsys.readouterr().out
+    results = tables.folder / "results"
+    assert (results / "training.md").read_text() + "\n" == text
+    assert (
+        "## Rounds\n\nRead this first.\n\n|  | labels | mask AP | mask AP less the first |" in text
+    )
+    assert text.count("| round 1 |") == 1
+    assert "| mask AP by percent | 1 | 10 | rows |" in text
+    assert "Not run yet" not in text
+    assert (results / "training-shares.png").stat().st_size > 10_000
+    row = json.loads((results / "training" / "round2-10-1.json").read_text())
+    assert row["keys"] == {"seed": 1, "start": "round2", "percent": 10}
+    command = row["commands"]["round2-10-1/train"]
+    assert "MODEL.WEIGHTS OUT/round2/train/model_final.pth" in command
+    assert "--percent 10 --split-seed 1" in command
+    assert "DATASETS.TRAIN ('zipworld_train',)" in command
+    assert row["labels"] == {"images": 1, "annotations": 2}
+    content = json.loads((results / "training.json").read_text())
+    assert [r["name"] for r in content["rows"]][:3] == ["zip", "round1", "round2"]
+
+
+def test_means_and_deviations(tables):
+    tables.run("--table", "shares")
+    values = []
+    for seed in (0, 1):
+        path = tables.folder / "results" / "training" / f"scratch-1-{seed}.json"
+        values.append(json.loads(path.read_text())["metrics"]["segm"]["AP"])
+    mean, deviation = sum(values) / 2, abs(values[0] - values[1]) / 2**0.5
+    text = (tables.folder / "results" / "training.md").read_text()
+    assert f"| scratch | {mean:.1f} ± {deviation:.1f} |" in text
+    assert "Not run yet: zip, round1, round2." in text
+
+
+def test_only_runs_what_the_rows_need(tables, capsys):
+    assert tables.run("--only", "round1") == 0
+    assert tables.kept() == {"round1"}
+    capsys.readouterr()
+    assert tables.run("--list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in lines if line.startswith("done")] == ["round1"]
+    with pytest.raises(SystemExit):
+        tables.run("--only", "round9")
+    assert "--only: no row 'round9'" in capsys.readouterr().err
+
+
+def test_kept_rows_outlast_the_machine(tables):
+    """On another machine only the checkpoints that further rows need are made again."""
+    assert tables.run("--table", "rounds") == 0
+    before = len(starts(tables.tools))
+    assert tables.run("--table", "rounds", work="elsewhere") == 0
+    assert len(starts(tables.tools)) == before
+    assert tables.run("--only", "round2-1-0", work="elsewhere") == 0
+    evaluations = [line for line in starts(tables.tools)[before:] if "--eval-only" in line]
+    assert len(evaluations) == 1
+
+
+def test_a_changed_row_is_refused_with_all_that_needs_it(tables, capsys):
+    assert tables.run() == 0
+    before = starts(tables.tools)
+    kept = {path: path.read_bytes() for path in tables.results.glob("*.json")}
+    tables.declare(ZIP, {**ROUND1, "opts": [*OPTS, "SOLVER.MAX_ITER", 9]}, ROUND2, SHARES, TUNED)
+    capsys.readouterr()
+    assert tables.run("--list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    changed = {line.split()[-1] for line in lines if line.startswith("changed")}
+    assert changed == {"round1", "round2", *(n for n in tables.kept() if "round2-" in n)}
+    assert tables.run(work="anew") == 1
+    streams = capsys.readouterr()
+    assert "configured otherwise since: round1, round2." in streams.out
+    where = "request.rows.round1.settings.SOLVER.MAX_ITER: was absent, is now 9"
+    assert where in streams.err
+    assert "round1.json: is of another request" in streams.err
+    assert starts(tables.tools) == before
+    assert {path: path.read_bytes() for path in kept} == kept
+    for name in changed:
+        (tables.results / f"{name}.json").unlink()
+    assert tables.run(work="anew") == 0
+
+
+def test_other_networks_of_the_world_are_another_request(tables, monkeypatch, capsys):
+    assert tables.run("--only", "zip") == 0
+    monkeypatch.setattr(store, "world_inputs", lambda: {"networks": "others", "scenes": "same"})
+    assert tables.run("--only", "zip") == 1
+    assert "request.inputs.networks: was" in capsys.readouterr().err
+
+
+def test_everything_that_can_be_measured(tables, capsys):
+    tables.declare(ZIP, ROUND1, COMPARED, PROBE, LOST)
+    assert tables.run("--table", "more") == 0
+    assert tables.kept() == {"zip-to-round1", "probe-lab", "lost"}
+    evaluations = [line for line in starts(tables.tools) if "--eval-only" in line]
+    assert len(evaluations) == 2  # of what is compared
+    row = json.loads((tables.results / "zip-to-round1.json").read_text())
+    difference = row["metrics"]["segm"]["AP"]["difference"]
+    text = (tables.folder / "results" / "training.md").read_text()
+    assert f"| round 1 less Zip | {difference:+.1f} (-1.0 to +1.0) |  | zip-to-round1 |" in text
+    assert "| lab |  | 50.0 | probe-lab |" in text
+    assert json.loads((tables.results / "lost.json").read_text())["metrics"]["all"]["objects"] == 7
+
+
+def test_a_damaged_row_is_named(tables, capsys):
+    tables.results.mkdir(parents=True)
+    (tables.results / "zip.json").write_text("{")
+    assert tables.run("--only", "zip", "--list") == 0
+    with pytest.raises(SystemExit) as end:
+        tables.run("--only", "zip", "--render")
+    assert end.value.code == 2
+    assert "zip.json: damaged" in capsys.readouterr().err
+
+
+def test_the_budget_interrupts_and_the_next_run_goes_on(tables):
+    assert tables.run("--budget-minutes", "0") == 75
+    assert tables.kept() == set()
+    for _ in range(50):
+        code = tables.run("--budget-minutes", "0.03")
+        if code == 0:
+            break
+        assert code == 75
+    assert code == 0
+    assert len(tables.kept()) == 11
+
+
+def test_a_failing_row_does_not_stop_the_others(tables, monkeypatch, capsys):
+    monkeypatch.setenv("FAKE_FAIL", "merge:2")
+    assert tables.run() == 1
+    assert tables.kept() == {
+        "zip",
+        "round1",
+        *(f"scratch-{p}-{s}" for p in (1, 10) for s in (0, 1)),
+    }
+    monkeypatch.delenv("FAKE_FAIL")
+    assert tables.run() == 0
+    assert len(tables.kept()) == 11
+
+
+def test_the_projects_own_rows(tmp_path):
+    """All declared, all configs there, and every key known."""
+    found = read_rows(config_folder() / "experiments" / "zipworld.yaml")
+    assert list(found.rows)[:3] == ["sam-alone", "zip-faithful", "zip"]
+    assert {row.table for row in found.rows.values()} == set(found.tables)
+    shares = [row for row in found.rows.values() if row.table == "fractions"]
+    shares = [row for row in shares if not row.name.startswith("scratch-longer")]
+    assert {(r.keys["percent"], r.keys["seed"], r.start) for r in shares} == {
+        (percent, seed, start)
+        for percent in (1, 2, 5, 10)
+        for seed in (0, 1, 2)
+        for start in ("", "round1")
+    }
+    programs = Programs(tmp_path)
+    check_configs(step for name in found.rows for step in needed_steps(found, programs, name))
+
+
+def test_a_dry_run_prints_every_command_in_a_moment_and_without_pytorch(tmp_path):
+    code = (
+        "import sys; from zipseg.cli.main import main; code = main(sys.argv[1:]); "
+        "assert not {'torch', 'detectron2', 'matplotlib'} & set(sys.modules); sys.exit(code)"
+    )
+    words = ["tables", "--dry-run", "--work", str(tmp_path / "w"), "--results", str(tmp_path / "r")]
+    words += ["--rows", str(config_folder() / "experiments" / "zipworld.yaml")]
+    start = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    end = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime < 3
+    assert "# round3 (to do)" in run.stdout
+    assert run.stdout.count("\nzipseg train --config-file") > 40
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_report_is_what_evaluations_write():
+    from zipseg.evaluation.report import REPORT_NAME
+
+    assert REPORT == REPORT_NAME
