@@ -24,7 +24,7 @@ def add_zip_config(cfg: CfgNode) -> None:
     node = type(cfg)  # nodes of one config are of one class
     cfg.MODEL.ZIP = node()
     # The names to look for. Empty: `thing_classes` of the first test data set. Where that has any,
-    # they must be the same; data.vocabulary.use_names sets both. CLIP reads underscores as spaces.
+    # they must be the same; zipseg.use_names sets both. CLIP reads underscores as spaces.
     cfg.MODEL.ZIP.CLASS_NAMES = []
     # Run the networks in reduced precision (bfloat16 on CPU, float16 on CUDA); the stages and SAM's
     # prompts stay in full precision.

@@ -49,7 +49,7 @@ def class_names(cfg: CfgNode) -> tuple[str, ...]:
             raise NamesError(
                 f"{key}: are {len(given)} names and the data set '{dataset}' of DATASETS.TEST has "
                 f"{len(own)}; {_difference(given, own)}: empty one of the two keys, or set both "
-                "with zipseg.data.vocabulary.use_names"
+                "with zipseg.use_names"
             )
         return check_names(own, f"thing_classes of the data set '{dataset}'")
     if given:
