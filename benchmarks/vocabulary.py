@@ -8,7 +8,8 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 
-from ...data.vocabulary import use_names
+from zipseg.data.vocabulary import use_names
+
 from .forward import stopwatch
 
 
