@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from detectron2.modeling import build_model
 
+from zipseg.data.vocabulary import use_names
 from zipseg.engine.setup import load_config
 from zipseg.utils.errors import run_or_explain
 from zipseg.utils.files import write_json
@@ -43,7 +44,7 @@ def forward(args: argparse.Namespace) -> dict:
         for network in UNTRAINED:  # speed does not depend on the weights
             cfg.MODEL.ZIP[network].WEIGHTS = "random"
         cfg.MODEL.DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-        cfg.MODEL.ZIP.CLASS_NAMES = [f"name {i}" for i in range(20)]
+        use_names(cfg, [f"name {i}" for i in range(20)])
     return forward_benchmark(build_model(cfg).eval(), benchmark_picture())
 
 

@@ -17,7 +17,7 @@ from .memory import peak_mib
 NETWORKS = (
     "semantic CLIP",
     "boundary CLIP",
-    "naming",
+    "classifier",
     "crops",
     "SAM encoder",
     "SAM prompts",
@@ -46,7 +46,7 @@ def forward_benchmark(model: Zip, image: np.ndarray, repeats: int = 1) -> dict:
     return {
         "seconds": {name: value / repeats for name, value in seconds.items()},
         "total_s": total / repeats,
-        "objects": len(trace.proposals.box),
+        "objects": len(trace.proposals),
         "non_network_fraction": 1 - networks / total,
         "peak_gib": peak_mib() / 1024,
     }
@@ -71,7 +71,7 @@ def stopwatch(
     modules = (
         model.semantic,
         model.boundary,
-        model.naming,
+        model.classifier,
         model.crops,
         sam.image_encoder,
         sam.prompt_encoder,
@@ -80,7 +80,7 @@ def stopwatch(
     handles = [
         handle
         for name, module in zip(NETWORKS, modules, strict=True)
-        if module is not None  # naming mostly needs no passes of its own
+        if module is not None  # mostly none of its own classifies
         for handle in _time_module(seconds, name, module, clock)
     ]
     stages = model.stages

@@ -9,7 +9,8 @@ from zipseg.modeling.networks.segmenters import SamSegmenter
 from zipseg.structures import Proposals
 
 BOXES = torch.tensor([[5.0, 4, 40, 30], [10, 10, 70, 55], [0, 0, 79, 59], [60, 3, 75, 20]])
-OBJECTS = Proposals(torch.zeros(4, dtype=torch.int64), BOXES, (BOXES[:, :2] + BOXES[:, 2:]) / 2)
+NONE = torch.zeros(4, dtype=torch.int64)
+OBJECTS = Proposals(NONE, BOXES, (BOXES[:, :2] + BOXES[:, 2:]) / 2, NONE)
 
 
 @pytest.mark.parametrize("use_points", [False, True])
@@ -33,7 +34,7 @@ def test_masks_are_those_of_the_predictor(tiny_sam, picture, use_points):
 
 def test_images_without_objects_are_not_encoded(tiny_sam, picture, monkeypatch):
     image = torch.as_tensor(picture).permute(2, 0, 1)
-    nothing = Proposals(*(field[:0] for field in OBJECTS))
+    nothing = OBJECTS[:0]
     calls = []
     segmenter = SamSegmenter(tiny_sam)
     encode = tiny_sam.image_encoder.forward
@@ -52,7 +53,7 @@ def test_images_without_objects_are_not_encoded(tiny_sam, picture, monkeypatch):
 def test_nothing_is_too_thin(tiny_sam, size):
     image = torch.full((3, *size), 90, dtype=torch.uint8)
     whole = torch.tensor([[0.0, 0, size[1], size[0]]])
-    objects = Proposals(torch.zeros(1, dtype=torch.int64), whole, whole[:, 2:] / 2)
+    objects = Proposals(NONE[:1], whole, whole[:, 2:] / 2, NONE[:1])
     (masks,) = SamSegmenter(tiny_sam, use_points=True)([image], [objects], [size])
     assert masks.mask.shape == (1, *size)
     assert masks.iou.isfinite().all()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..structures import Activation, Masks, Present, Proposals, Trace
 from .build import Stages, zip_arguments
 from .networks.clip_boundary import ClipBoundary
-from .networks.clip_classifier import ClipNaming
+from .networks.clip_classifier import ClipClassifier
 from .networks.clip_crops import ClipCrops
 from .networks.clip_surgery import ClipSurgery, SurgeryTokens
 from .networks.preprocess import normalise, resize_short_side, resize_square, to_rgb
@@ -36,8 +36,8 @@ class Zip(nn.Module):
         empty_text: the empty string's embedding [D].
         stages: the stages with their constants.
         semantic_size: side of the ViT's square input, pixels.
-        naming: a pass of its own for naming; None uses the Surgery pass's class token.
-        crops: scores each object's name on its masked crop; None does not.
+        classifier: a pass of its own to classify images; None uses the Surgery pass's class token.
+        crops: scores each object's category on its masked crop; None does not.
         boundary_size: (short side, limit of the long side) of the ResNet's input, pixels.
         input_format: "BGR" or "RGB", the channels of the input images.
         autocast: run the networks in reduced precision; the stages are always in full.
@@ -55,7 +55,7 @@ class Zip(nn.Module):
         empty_text: Tensor,
         stages: Stages,
         semantic_size: int,
-        naming: ClipNaming | None = None,
+        classifier: ClipClassifier | None = None,
         crops: ClipCrops | None = None,
         boundary_size: tuple[int, int],
         input_format: str = "BGR",
@@ -65,7 +65,7 @@ class Zip(nn.Module):
         self.semantic, self.boundary, self.segmenter = semantic, boundary, segmenter
         self.names = tuple(names)
         self.stages = stages
-        self.naming, self.crops, self.semantic_size = naming, crops, semantic_size
+        self.classifier, self.crops, self.semantic_size = classifier, crops, semantic_size
         self.boundary_size = boundary_size
         self.input_format = input_format
         self.autocast = autocast
@@ -104,13 +104,15 @@ class Zip(nn.Module):
         activations = [
             self._activate(*each) for each in zip(images, tokens, presents, features, strict=True)
         ]
-        proposals = [
-            self._discover(*each) for each in zip(images, features, activations, strict=True)
+        discovered = [
+            self.stages.discover(each, activation, image.shape[-2:])
+            for image, each, activation in zip(images, features, activations, strict=True)
         ]
+        proposals, pieces = ([each[i] for each in discovered] for i in (0, 1))
         masks = self._segment(images, proposals, [_output_size(x) for x in batched_inputs])
         crop_scores = map(self._score_crops, images, proposals, masks, presents)
         instances = map(self.stages.to_instances, proposals, masks, presents, crop_scores)
-        columns = (presents, activations, features, proposals, masks, instances)
+        columns = (presents, activations, features, proposals, pieces, masks, instances)
         return [Trace(*each) for each in zip(*columns, strict=True)]
 
     def _tokens(self, images: Sequence[Tensor]) -> list[SurgeryTokens]:
@@ -124,20 +126,20 @@ class Zip(nn.Module):
     def _classify(self, images: Sequence[Tensor], tokens: list[SurgeryTokens]) -> list[Present]:
         if not images:
             return []
-        if self.naming is None:
+        if self.classifier is None:
             views, counts = torch.stack([each.image for each in tokens])[:, None], [1]
         else:
-            views, counts = self._image_embeddings(images), self.naming.counts
-        scores = self._score_names(views.flatten(0, 1)).unflatten(0, views.shape[:2])
-        return [self.stages.choose_present(each) for each in pool_views(scores, counts)]
+            views, counts = self._image_embeddings(images), self.classifier.counts
+        scores = self._score_categories(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+        return [self.stages.select_present(each) for each in pool_views(scores, counts)]
 
-    def _score_names(self, embedding: Tensor) -> Tensor:
-        texts = self.naming or self
-        return self.stages.score_names(embedding, texts.text, texts.empty_text)
+    def _score_categories(self, embedding: Tensor) -> Tensor:
+        texts = self.classifier or self
+        return self.stages.score_categories(embedding, texts.text, texts.empty_text)
 
     def _image_embeddings(self, images: Sequence[Tensor]) -> Tensor:
         with self._reduced_precision():
-            return self.naming(images)
+            return self.classifier(images)
 
     def _boundary_features(self, image: Tensor) -> Tensor:
         resized = resize_short_side(image, *self.boundary_size)
@@ -147,14 +149,10 @@ class Zip(nn.Module):
     def _activate(
         self, image: Tensor, tokens: SurgeryTokens, present: Present, features: Tensor
     ) -> Activation:
-        similarity = self.stages.name_similarity(
+        similarity = self.stages.compare_patches(
             tokens.image, tokens.patch, self.text, self.empty_text, present.category
         )
         return self.stages.activate(similarity, tokens.grid, image.shape[-2:], features.shape[-2:])
-
-    def _discover(self, image: Tensor, features: Tensor, activation: Activation) -> Proposals:
-        (height, width), (rows, columns) = image.shape[-2:], activation.active.shape[-2:]
-        return self.stages.discover(features, activation).scaled(width / columns, height / rows)
 
     def _segment(
         self, images: Sequence[Tensor], proposals: list[Proposals], sizes: list[tuple[int, int]]
@@ -165,16 +163,15 @@ class Zip(nn.Module):
     def _score_crops(
         self, image: Tensor, proposals: Proposals, masks: Masks, present: Present
     ) -> Tensor | None:
-        """The score of each object's name on its masked crop [N]."""
+        """The score of each object's category on its masked crop [N]."""
         if self.crops is None:
             return None
-        if not len(masks.mask):
+        if not len(masks):
             return masks.iou
         with self._reduced_precision():
             embedding = self.crops(image, masks.mask)
-        return self._score_names(embedding).gather(1, present.category[proposals.category, None])[
-            :, 0
-        ]
+        category = present.category[proposals.category]
+        return self._score_categories(embedding).gather(1, category[:, None])[:, 0]
 
     def _reduced_precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, enabled=self.autocast)
