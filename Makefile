@@ -1,5 +1,5 @@
 # Set-up, tests and the demo: each is one command on a fresh clone.
-#   PYTHON      the interpreter that .venv is made with (3.10 to 3.12)
+#   PYTHON      the interpreter that .venv is made with (3.11 or later)
 #   VENV        an environment to use instead of .venv, e.g. VENV=$$VIRTUAL_ENV
 #   DETECTRON2  a folder or pip requirement to install detectron2 from; when empty, the one the
 #               environment has, or else the pinned archive of 'zipseg install-detectron2'

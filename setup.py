@@ -14,7 +14,7 @@ setup(
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     # The config files at the top of a checkout are installed as zipseg/configs.
     package_dir={"": SOURCE, "zipseg.configs": "configs"},
     packages=[*find_packages(SOURCE, include=["zipseg", "zipseg.*"]), "zipseg.configs"],

@@ -38,7 +38,7 @@ class Cost(NamedTuple):
     flops: float
 
 
-class Stage(NamedTuple):
+class Phase(NamedTuple):
     """A stage of the whole: so many images at so much each."""
 
     name: str
@@ -106,7 +106,7 @@ def detector_costs(height: int, width: int) -> list[Cost]:
     ]  # fmt: skip
 
 
-def stages(label: float, detect: float) -> list[Stage]:
+def stages(label: float, detect: float) -> list[Phase]:
     """COCO's whole protocol.
 
     Args:
@@ -114,18 +114,18 @@ def stages(label: float, detect: float) -> list[Stage]:
     """
     train, iterations = TRAINING_FACTOR * detect, 90_000
     return [
-        Stage("Zip labels COCO train2017", 118_287, "118,287 images", label),
-        Stage("Zip labels COCO val2017", 5_000, "5,000 images", label),
-        Stage("training, 1x", 16 * iterations, "16 x 90,000 iterations", train),
-        Stage("training, 1 or 2 %", 16 * 3_600, "16 x 3,600 iterations", train),
-        Stage("a later round, half of 1x", 8 * iterations, "16 x 45,000 iterations", train),
-        Stage("relabelling COCO train2017", 118_287, "118,287 images", detect),
-        Stage("evaluation on COCO val2017", 5_000, "5,000 images", detect),
+        Phase("Zip labels COCO train2017", 118_287, "118,287 images", label),
+        Phase("Zip labels COCO val2017", 5_000, "5,000 images", label),
+        Phase("training, 1x", 16 * iterations, "16 x 90,000 iterations", train),
+        Phase("training, 1 or 2 %", 16 * 3_600, "16 x 3,600 iterations", train),
+        Phase("a later round, half of 1x", 8 * iterations, "16 x 45,000 iterations", train),
+        Phase("relabelling COCO train2017", 118_287, "118,287 images", detect),
+        Phase("evaluation on COCO val2017", 5_000, "5,000 images", detect),
     ]
 
 
 def to_markdown(
-    label: list[Cost], detector: list[Cost], whole: list[Stage], teraflops: float
+    label: list[Cost], detector: list[Cost], whole: list[Phase], teraflops: float
 ) -> str:
     """Three tables: Zip and the detector for an image, then the stages."""
     head = ["stage", "how many", "images", "GFLOPs an image"]

@@ -10,7 +10,7 @@ from tests.references.discovery import PlainObject, plain_discover
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from zipseg.modeling.stages.discovery import DiscoverySettings, discover
+from zipseg.modeling.stages.discovery import Clusters
 from zipseg.structures import Activation, Proposals
 from zipseg.zipworld.scenes import render_scene
 
@@ -79,9 +79,9 @@ def min_box_iou(objects: Proposals, expected: list[PlainObject]) -> float:
 
 
 def _compare(features: Tensor, activation: Activation, repeats: int) -> dict:
-    settings = DiscoverySettings()
-    discover(features, activation, settings)
-    fast, objects = _timed(lambda: discover(features, activation, settings), repeats)
+    discover, size = Clusters(), features.shape[1:]  # a cell is a pixel
+    discover(features, activation, size)
+    fast, (objects, _) = _timed(lambda: discover(features, activation, size), repeats)
     plain, expected = _timed(lambda: plain_discover(features, activation), 1)
     return {
         "plain_s": plain,

@@ -17,7 +17,7 @@ from .memory import peak_mib
 NETWORKS = (
     "semantic CLIP",
     "boundary CLIP",
-    "naming",
+    "classifier",
     "crops",
     "segmenter encoder",
     "segmenter decoder",
@@ -52,7 +52,7 @@ def forward_benchmark(model: Zip, image: np.ndarray, repeats: int = 1) -> dict:
         "seconds": {name: value / repeats for name, value in seconds.items()},
         "total_s": total / repeats,
         "total_cpu_s": cpu / repeats,
-        "objects": len(trace.proposals.box),
+        "objects": len(trace.proposals),
         "non_network_fraction": 1 - networks / total,
         "peak_gib": peak_mib() / 1024,
         **({"gpu_peak_gib": torch.cuda.max_memory_allocated() / 2**30} if on_gpu else {}),
@@ -80,11 +80,11 @@ def stopwatch(
         clock: wall time, the process's own, or wall time after waiting for a GPU.
     """
     seconds: dict[str, float] = defaultdict(float)
-    modules = (model.semantic, model.boundary, model.naming, model.crops)
+    modules = (model.semantic, model.boundary, model.classifier, model.crops)
     handles = [
         handle
         for name, module in zip(NETWORKS, modules, strict=False)
-        if module is not None  # naming mostly needs no passes of its own
+        if module is not None  # mostly none of its own classifies
         for handle in _time_module(seconds, name, module, clock)
     ]
     segmenter = model.segmenter

@@ -10,6 +10,7 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 
+from zipseg.data.vocabulary import use_names
 from zipseg.engine.setup import load_config
 
 from .forward import NETWORKS, benchmark_picture, forward_benchmark
@@ -46,7 +47,7 @@ def untrained(config_file: str, device: str, options: Sequence[str] = ()) -> Cfg
         cfg.MODEL.ZIP[network].WEIGHTS = "random"
     cfg.MODEL.DEVICE = device
     cfg.MODEL.ZIP.TEXT.TEMPLATES, cfg.MODEL.ZIP.TEXT.CACHE_DIR = ["a {}"], ""
-    cfg.MODEL.ZIP.CLASS_NAMES = [f"name {i}" for i in range(20)]
+    use_names(cfg, [f"name {i}" for i in range(20)])
     return cfg
 
 

@@ -8,6 +8,8 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 
+from zipseg.data.vocabulary import use_names
+
 from .forward import stopwatch
 
 
@@ -16,8 +18,8 @@ def vocabulary_benchmark(
 ) -> dict[str, dict[str, float]]:
     """CPU and wall seconds of Zip by the number of names: COCO has 80, LVIS 1,203.
 
-    ``NAMING.MAX_NAMES`` bounds what goes on to the later stages; all other settings are the
-    config's, and every count has the same networks and image.
+    ``CLASSIFICATION.MAX_CATEGORIES`` bounds what goes on to the later stages; all other settings
+    are the config's, and every count has the same networks and image.
 
     Args:
         image: uint8 [H, W, 3] in the model's input format.
@@ -32,7 +34,7 @@ def vocabulary_benchmark(
     rows: dict[str, dict[str, float]] = {}
     for count in counts:
         cfg = cfg.clone()
-        cfg.MODEL.ZIP.CLASS_NAMES = [f"name {i}" for i in range(count)]
+        use_names(cfg, [f"name {i}" for i in range(count)])
         start = time.process_time()
         model = build_model(cfg).eval()
         build = time.process_time() - start
@@ -43,12 +45,12 @@ def vocabulary_benchmark(
                 start = time.process_time()
                 (trace,) = model.trace([{"image": tensor}])
                 passes.append(time.process_time() - start)
-            naming.append(seconds["score_names"] + seconds["choose_present"])
+            naming.append(seconds["score_categories"] + seconds["select_present"])
         rows[str(count)] = {
             "build_s": build,
             "naming_s": min(naming),
             "forward_s": min(passes),
-            "present": len(trace.present.category),
+            "present": len(trace.present),
         }
     fewest = rows[str(counts[0])]["forward_s"]
     return {key: row | {"over_fewest": row["forward_s"] / fewest} for key, row in rows.items()}

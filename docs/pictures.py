@@ -9,9 +9,7 @@ from pathlib import Path
 
 from detectron2.data import MetadataCatalog
 
-from zipseg import Predictor, get_config_file
-from zipseg.engine.setup import load_config
-from zipseg.modeling.build import discovery_settings
+from zipseg import Predictor
 from zipseg.visualization.stage_panel import save_stage_panel
 from zipseg.zipworld.scenes import ensure_rendered
 
@@ -27,9 +25,8 @@ def main() -> None:
     found = predictor([str(path) for path in scenes[:CANDIDATES]])
     best = max(found, key=lambda each: float(each.instances.scores[:8].sum()))
     FOLDER.mkdir(exist_ok=True)
-    settings = discovery_settings(load_config(get_config_file(CONFIG)))
     panel = FOLDER / "stages.png"
-    save_stage_panel(panel, best.image, best.stages, best.names, settings)
+    save_stage_panel(panel, best.image, best.stages, best.names)
     best.draw(score=0.3, most=12).save(FOLDER / "masks.jpg", quality=88)
     print(best.file_name, panel)
 

@@ -18,7 +18,9 @@ TINY = str(benchmark.ROOT / "configs" / "Test" / "zip_tiny_random.yaml")
 
 
 def test_the_stages_add_up_to_the_forward_pass():
-    model = build_model(load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", ["a", "b"]])).eval()
+    model = build_model(
+        load_config(TINY, ["DATASETS.TEST", (), "MODEL.ZIP.CLASS_NAMES", ["a", "b"]])
+    ).eval()
     stages = model.stages
     report = forward_benchmark(model, benchmark_picture(), repeats=2)
     assert {"semantic CLIP", "segmenter encoder", "discover", "activate"} <= set(report["seconds"])

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from benchmarks.costs import META, Cost, Stage, count, main
+from benchmarks.costs import META, Cost, Phase, count, main
 from tests.self_training.faked import ROOT
 from torch import nn
 
@@ -18,7 +18,7 @@ def test_a_convolution_and_a_product():
 
 
 def test_gpu_hours():
-    assert Stage("x", 3600, "", 1e12).gpu_hours(2) == pytest.approx(0.5)
+    assert Phase("x", 3600, "", 1e12).gpu_hours(2) == pytest.approx(0.5)
     assert Cost("x", "", 1.0).flops == 1
 
 

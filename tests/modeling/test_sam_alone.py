@@ -13,7 +13,8 @@ TINY = str(Path(__file__).parents[2] / "configs" / "Test" / "zip_tiny_random.yam
 
 @pytest.mark.parametrize("threshold", [-1.0, 2.0])
 def test_masks_are_named_or_there_are_none(picture, threshold):
-    options = ["MODEL.META_ARCHITECTURE", "SamAlone", "MODEL.ZIP.CLASS_NAMES", ["a", "b"]]
+    options = ["MODEL.META_ARCHITECTURE", "SamAlone"]
+    options += ["DATASETS.TEST", (), "MODEL.ZIP.CLASS_NAMES", ["a", "b"]]
     options += ["MODEL.SAM_ALONE.POINTS_PER_SIDE", 2, "MODEL.SAM_ALONE.PRED_IOU_THRESH", threshold]
     options += ["MODEL.SAM_ALONE.STABILITY_SCORE_THRESH", -1.0]
     model = build_model(load_config(TINY, options)).eval()

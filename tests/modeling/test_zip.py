@@ -1,6 +1,7 @@
 """Zip as a Detectron2 model: the contract, determinism and errors."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,15 @@ from detectron2.modeling import build_model
 
 from zipseg.data.names import NamesError
 from zipseg.engine.setup import load_config
+from zipseg.modeling.build import build_stages
 from zipseg.modeling.networks.preprocess import to_rgb
+from zipseg.modeling.stages.activation import Activate, ComparePatches
+from zipseg.modeling.stages.classification import ScoreCategories, SelectPresent
+from zipseg.modeling.stages.clustering import Cluster
+from zipseg.modeling.stages.discovery import Clusters
+from zipseg.modeling.stages.fragments import SelectFragments
+from zipseg.modeling.stages.regrouping import Regroup
+from zipseg.modeling.stages.scoring import ToInstances
 from zipseg.utils.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -18,7 +27,8 @@ TINY = str(CONFIGS / "Test" / "zip_tiny_random.yaml")
 
 
 def config(*options):
-    return load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", ["red star", "犬", "a (b) {c}"], *options])
+    names = ["DATASETS.TEST", (), "MODEL.ZIP.CLASS_NAMES", ["red star", "犬", "a (b) {c}"]]
+    return load_config(TINY, [*names, *options])
 
 
 @pytest.fixture(scope="module")
@@ -107,14 +117,24 @@ def test_training_mode_says_that_zip_is_training_free(model, picture):
     "options",
     [
         ("MODEL.ZIP.AUTOCAST", True),
-        ("MODEL.ZIP.NAMING.INPUT_SIZE", 64, "MODEL.ZIP.NAMING.SCORE", "sigmoid"),
-        ("MODEL.ZIP.NAMING.WINDOWS", [0.75, 0.5]),
-        ("MODEL.ZIP.ACTIVATION.REDUNDANCY", "mean_name", "MODEL.ZIP.ACTIVATION.NORM", "channels"),
+        ("MODEL.ZIP.CLASSIFICATION.INPUT_SIZE", 64, "MODEL.ZIP.CLASSIFICATION.SCORE", "sigmoid"),
+        ("MODEL.ZIP.CLASSIFICATION.WINDOWS", [0.75, 0.5]),
+        (
+            "MODEL.ZIP.ACTIVATION.REDUNDANCY",
+            "mean_category",
+            "MODEL.ZIP.ACTIVATION.NORM",
+            "channels",
+        ),
         ("MODEL.ZIP.SEMANTIC.PATH", "naclip", "MODEL.ZIP.BOUNDARY.STRIP_PIXELS", 4096),
         ("MODEL.ZIP.CLUSTERING.CENTRES", "semantic"),
-        ("MODEL.ZIP.DISCOVERY.METHOD", "watershed"),
+        ("MODEL.ZIP.DISCOVERY.NAME", "Watershed"),
         ("MODEL.ZIP.SEGMENTER.USE_POINTS", True, "MODEL.ZIP.BOUNDARY.LAYER", "layer2"),
-        ("MODEL.ZIP.SELECTION.BOUNDARY_RULE", "inscribed_radius", "MODEL.ZIP.REGROUPING.GROW", 1),
+        (
+            "MODEL.ZIP.SELECTION.BOUNDARY_RULE",
+            "inscribed_radius",
+            "MODEL.ZIP.REGROUPING.DILATION",
+            1,
+        ),
     ],
 )
 def test_every_alternative_runs(picture, options):
@@ -130,7 +150,7 @@ def test_names_come_from_the_test_data_sets_metadata():
 
 def test_underscores_are_spoken_as_spaces():
     cfgs = [
-        load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", [name]])
+        load_config(TINY, ["DATASETS.TEST", (), "MODEL.ZIP.CLASS_NAMES", [name]])
         for name in ("traffic_light", "traffic light")
     ]
     written, spoken = (build_model(cfg) for cfg in cfgs)
@@ -139,7 +159,9 @@ def test_underscores_are_spoken_as_spaces():
 
 
 def test_long_names_are_cut_with_a_warning(caplog):
-    cfg = load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", ["cat", "very " * 90 + "long"]])
+    cfg = load_config(
+        TINY, ["DATASETS.TEST", (), "MODEL.ZIP.CLASS_NAMES", ["cat", "very " * 90 + "long"]]
+    )
     build_model(cfg)
     assert "1 names are longer than CLIP's context" in caplog.text
 
@@ -154,7 +176,7 @@ def test_long_names_are_cut_with_a_warning(caplog):
 )
 def test_unusable_names(names, message):
     with pytest.raises(NamesError, match=message):
-        build_model(load_config(TINY, ["MODEL.ZIP.CLASS_NAMES", names, "DATASETS.TEST", ()]))
+        build_model(load_config(TINY, ["DATASETS.TEST", (), "MODEL.ZIP.CLASS_NAMES", names]))
 
 
 @pytest.mark.parametrize(
@@ -174,10 +196,17 @@ def test_unusable_names(names, message):
             r"SEGMENTER\.WEIGHTS: 'sam.pth' is neither an existing file",
         ),
         ("CLUSTERING.CENTRES", "best", r"CLUSTERING\.CENTRES: 'best' is not one of: grid"),
-        ("DISCOVERY.METHOD", "best", r"DISCOVERY\.METHOD: 'best' is not one of: clusters"),
-        ("NAMING.SCORE", "best", r"NAMING\.SCORE: 'best' is not one of: softmax"),
-        ("NAMING.WINDOWS", [0.5, 1.5], r"NAMING\.WINDOWS: \[0.5, 1.5\] are not between 0 and 1"),
+        ("DISCOVERY.NAME", "best", r"DISCOVERY\.NAME: 'best' is not one of: Clusters, Sil"),
+        ("CLASSIFICATION.SCORE", "best", r"CLASSIFICATION\.SCORE: 'best' is not one of: softmax"),
+        (
+            "CLASSIFICATION.WINDOWS",
+            [0.5, 1.5],
+            r"CLASSIFICATION\.WINDOWS: \[0.5, 1.5\] are not between 0 and 1",
+        ),
         ("ACTIVATION.NORM", "best", r"ACTIVATION\.NORM: 'best' is not one of"),
+        ("ACTIVATION.FINE", 2, r"ACTIVATION\.FINE: 2: Clusters has the features' cells"),
+        ("ACTIVATION.FINE", 0, r"ACTIVATION\.FINE: 0 is less than 1"),
+        ("SCORING.CATEGORY_SCORE", "best", r"SCORING\.CATEGORY_SCORE: 'best' is not one of: image"),
         ("SELECTION.BOUNDARY_RULE", "best", r"BOUNDARY_RULE: 'best' is not one of"),
         ("CLUSTERING.K", 0, r"CLUSTERING\.K: 0 is less than 1"),
         ("SEGMENTER.PROMPT_BATCH", 0, r"SEGMENTER\.PROMPT_BATCH: 0 is less than 1"),
@@ -205,6 +234,56 @@ def test_every_config_parses(path):
     assert load_config(str(path)).MODEL.META_ARCHITECTURE == "Zip"
 
 
+def test_the_faithful_config_has_the_demos_constants():
+    """One by one, whatever the defaults and what was tuned are."""
+    cfg = load_config(str(CONFIGS / "ZipWorld" / "zip_embedded_faithful.yaml"))
+    model = SimpleNamespace(logit_scale=torch.zeros(()))
+    stages = build_stages(cfg, model)
+    assert stages.score_categories == ScoreCategories(scale=1.0, bias=None, score="softmax")
+    assert stages.compare_patches == ComparePatches(redundancy="empty_text", norm="tokens")
+    assert stages.activate == Activate(thresh=0.7, min_similarity=0, exclusive=False, fine=1)
+    assert stages.discover == Clusters(
+        min_area=100,
+        cluster=Cluster(k=20, centres="grid", max_iterations=100, rtol=1e-5),
+        select=SelectFragments(
+            activation_share=0.3, boundary_rule="box_area", boundary_score=3, most_common=20
+        ),
+        regroup=Regroup(dilation=0),
+    )
+    assert stages.to_instances.category_score == "image"
+    own = cfg.MODEL.ZIP.CLASSIFICATION
+    assert (own.NETWORK, own.INPUT_SIZE, list(own.WINDOWS)) == ("semantic", 0, [])
+    boundary = cfg.MODEL.ZIP.BOUNDARY
+    assert (boundary.LAYER, boundary.INPUT_SIZE) == ("layer3", 2048)
+    assert not cfg.MODEL.ZIP.TEXT.TEMPLATES  # the 85
+
+
+def test_every_stage_is_built_from_its_keys():
+    """A key that differs from the default arrives in the stage: none is forgotten or misspelt."""
+    cfg = config()
+    sections = ("CLASSIFICATION", "ACTIVATION", "DISCOVERY", "CLUSTERING", "SELECTION", "SCORING")
+    for section in (*sections, "REGROUPING", "WATERSHED", "SILHOUETTE"):
+        for key, value in cfg.MODEL.ZIP[section].items():
+            if isinstance(value, bool | int | float):
+                cfg.MODEL.ZIP[section][key] = not value if isinstance(value, bool) else value + 1
+    cfg.MODEL.ZIP.ACTIVATION.FINE = 3
+    model = SimpleNamespace(logit_scale=torch.zeros(()))
+    for name in ("Clusters", "Watershed", "Silhouette"):
+        cfg.MODEL.ZIP.ACTIVATION.FINE = 1 if name == "Clusters" else 3
+        cfg.MODEL.ZIP.DISCOVERY.NAME = name
+        stages = build_stages(cfg, model)
+        assert stages.select_present == SelectPresent(1.1, 1.0, 4)
+        assert stages.to_instances == ToInstances("image", 1.7, True, 1.0, 100)
+        assert stages.activate == Activate(1.7, 1.0, True, cfg.MODEL.ZIP.ACTIVATION.FINE)
+        assert stages.discover.min_area == 5
+        if name == "Clusters":
+            assert stages.discover.cluster == Cluster(9, "grid", 11, 1e-5 + 1)
+            assert stages.discover.select == SelectFragments(1.3, "box_area", 4.0, 3.0, 1)
+            assert stages.discover.regroup.dilation == 1
+        else:
+            assert (stages.discover.quantile, stages.discover.smoothing) == (1.75, 2.0)
+
+
 def test_unknown_keys_and_files_are_named():
     with pytest.raises(ConfigError, match=r"--config-file: 'no\.yaml' does not exist"):
         load_config("no.yaml")
@@ -221,23 +300,27 @@ def test_configs_run_no_code(tmp_path):
 
 
 @pytest.mark.parametrize("network", ["semantic", "boundary"])
-def test_a_pass_of_its_own_names_the_image(network, picture):
-    cfg = config("MODEL.ZIP.NAMING.NETWORK", network, "MODEL.ZIP.NAMING.INPUT_SIZE", 64)
+def test_a_pass_of_its_own_classifies_the_image(network, picture):
+    cfg = config(
+        "MODEL.ZIP.CLASSIFICATION.NETWORK", network, "MODEL.ZIP.CLASSIFICATION.INPUT_SIZE", 64
+    )
     model = build_model(cfg).eval()
-    assert model.naming.size == 64
+    assert model.classifier.size == 64
     (trace,) = model.trace([entry(picture)])
-    embedding = model.naming([to_rgb(entry(picture)["image"], "RGB")])[0]
-    scores = model.stages.score_names(embedding, model.naming.text, model.naming.empty_text)
+    embedding = model.classifier([to_rgb(entry(picture)["image"], "RGB")])[0]
+    scores = model.stages.score_categories(
+        embedding, model.classifier.text, model.classifier.empty_text
+    )
     assert torch.equal(trace.present.score, scores[0, trace.present.category])
 
 
-def test_masked_crops_may_score_the_names(picture):
+def test_masked_crops_may_score_the_categories(picture):
     by_image = build_model(config()).eval()
-    by_crop = build_model(config("MODEL.ZIP.SCORING.NAME_SCORE", "crop")).eval()
+    by_crop = build_model(config("MODEL.ZIP.SCORING.CATEGORY_SCORE", "crop")).eval()
     (expected,), (trace,) = (m.trace([entry(picture)]) for m in (by_image, by_crop))
     assert torch.equal(trace.masks.mask, expected.masks.mask)
     embedding = by_crop.crops(entry(picture)["image"], trace.instances.pred_masks)
-    scores = by_crop.stages.score_names(embedding, by_crop.text, by_crop.empty_text)
+    scores = by_crop.stages.score_categories(embedding, by_crop.text, by_crop.empty_text)
     each = torch.arange(len(embedding))
     ious = trace.instances.scores**2 / scores[each, trace.instances.pred_classes]
     assert torch.isclose(ious[:, None], trace.masks.iou, rtol=1e-3).any(1).all()

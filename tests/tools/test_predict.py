@@ -1,8 +1,6 @@
-"""tools/predict.py from the command line: a stranger's folder to a COCO file and overlays."""
+"""zipseg predict: a stranger's folder to a COCO file and overlays; images of any kind."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -25,9 +23,13 @@ ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / "configs" / "Test" / "zip_tiny_random.yaml")
 
 
-def predict(*arguments):
-    command = [sys.executable, str(ROOT / "tools" / "predict.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+def predict(capsys, *arguments) -> tuple[int, str, str]:
+    """Exit code, output and error output of a command line."""
+    try:
+        code = main(["predict", *map(str, arguments)])
+    except SystemExit as end:
+        code = end.code
+    return code, *capsys.readouterr()
 
 
 @pytest.fixture
@@ -41,12 +43,13 @@ def folder(tmp_path, picture):
     return photos
 
 
-def test_a_folder_and_a_file_of_names(folder, tmp_path, capsys):
+def test_a_folder_and_a_file_of_names(folder, tmp_path, capsys, caplog):
     out = tmp_path / "out"
-    run = predict(folder, "--names", tmp_path / "names.txt", "--output", out, "--config-file", TINY)
-    assert run.returncode == 0, run.stderr
-    assert "2 images, 1 images skipped" in run.stdout
-    assert "broken.jpg: cannot be decoded" in run.stderr + run.stdout
+    words = (folder, "--names", tmp_path / "names.txt", "--output", out, "--config-file", TINY)
+    code, text, _ = predict(capsys, *words)
+    assert code == 0
+    assert "2 images, 1 images skipped" in text
+    assert "broken.jpg: cannot be decoded" in caplog.text
     coco = COCO(str(out / "predictions.json"))
     assert len(coco.imgs) == 2
     assert [c["name"] for c in coco.loadCats(coco.getCatIds())] == ["red star", "犬"]
@@ -140,7 +143,7 @@ def test_small_networks_on_photographs_are_warned_of(caplog):
     assert sum("nothing of photographs" in message for message in caplog.messages) == 1
 
 
-def test_a_trained_detector_on_files(folder, tmp_path):
+def test_a_trained_detector_on_files(folder, tmp_path, capsys):
     config = ROOT / "tests" / "tiny_mask_rcnn.yaml"
     cfg = load_config(str(config), ["MODEL.WEIGHTS", ""])
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = 2
@@ -151,8 +154,8 @@ def test_a_trained_detector_on_files(folder, tmp_path):
     options = ["MODEL.WEIGHTS", weights, "MODEL.ROI_HEADS.NUM_CLASSES", 2]
     options += ["MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.0]
     common = (folder, "--config-file", config, "--output", tmp_path / "out")
-    run = predict(*common, "--names", "star,犬", *options)
-    assert run.returncode == 0, run.stderr
+    code, *_ = predict(capsys, *common, "--names", "star,犬", *options)
+    assert code == 0
     coco = COCO(str(tmp_path / "out" / "predictions.json"))
     assert coco.anns
     model.eval()
@@ -165,6 +168,6 @@ def test_a_trained_detector_on_files(folder, tmp_path):
     found = [a for a in coco.anns.values() if a["image_id"] == image["id"]]
     assert len(found) == len(expected)
     assert max(a["score"] for a in found) == pytest.approx(expected.scores.max().item(), abs=1e-4)
-    run = predict(*common, "--names", "star,犬,heart", *options)
-    assert run.returncode == 2
-    assert "knows 2 classes, but 3 names were given" in run.stderr
+    code, _, error = predict(capsys, *common, "--names", "star,犬,heart", *options)
+    assert code == 2
+    assert "knows 2 classes, but 3 names were given" in error

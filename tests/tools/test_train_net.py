@@ -15,6 +15,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 from tests.references.coco_evaluation import lvis_metrics, pycocotools_metrics
 
+from zipseg.data.names import NamesError
 from zipseg.engine.main import main
 from zipseg.utils.errors import ConfigError
 
@@ -109,7 +110,7 @@ def test_other_categories_than_the_models_are_refused(quirky, tmp_path):
     options = ("DATASETS.TEST", f"('{quirky}', 'coco_2017_val')", "OUTPUT_DIR", tmp_path / "out")
     with pytest.raises(ConfigError, match=r"'coco_2017_val' has 80 categories .* 2 names"):
         run("--eval-only", *options)
-    with pytest.raises(ConfigError, match=r"has 2 categories and the model 3 names"):
+    with pytest.raises(NamesError, match=r"CLASS_NAMES: are 3 names and the data set .* has 2"):
         run("--eval-only", *options, "MODEL.ZIP.CLASS_NAMES", "['a', 'b', 'c']")
 
 

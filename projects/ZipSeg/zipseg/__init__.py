@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .config import add_zip_config, get_config_file
+    from .data.vocabulary import use_names
     from .engine.predictor import Prediction, Predictor
     from .labeling.api import label_images
     from .modeling.sam_alone import SamAlone
@@ -31,6 +32,7 @@ __all__ = [
     "add_zip_config",
     "get_config_file",
     "label_images",
+    "use_names",
 ]
 
 _HOMES = {
@@ -41,6 +43,7 @@ _HOMES = {
     "add_zip_config": ".config",
     "get_config_file": ".config",
     "label_images": ".labeling.api",
+    "use_names": ".data.vocabulary",
 }
 
 

@@ -23,8 +23,8 @@ def add_zip_config(cfg: CfgNode) -> None:
     """
     node = type(cfg)  # nodes of one config are of one class
     cfg.MODEL.ZIP = node()
-    # The names to look for. Empty: `thing_classes` of the metadata of the first test data set. CLIP
-    # reads underscores as spaces.
+    # The names to look for. Empty: `thing_classes` of the first test data set. Where that has any,
+    # they must be the same; zipseg.use_names sets both. CLIP reads underscores as spaces.
     cfg.MODEL.ZIP.CLASS_NAMES = []
     # Run the networks in reduced precision (bfloat16 on CPU, float16 on CUDA); the stages and SAM's
     # prompts stay in full precision.
@@ -49,7 +49,7 @@ def add_zip_config(cfg: CfgNode) -> None:
 
 def _add_networks(zip_: CfgNode) -> None:
     node = type(zip_)  # nodes of one config are of one class
-    # The CLIP with a ViT tower: image-level naming and dense tokens.
+    # The CLIP with a ViT tower: image-level classification and dense tokens.
     zip_.SEMANTIC = node()
     # Any open_clip architecture with a ViT tower. Weights in OpenAI's format need the
     # "-quickgelu" names unless WEIGHTS is the tag "openai".
@@ -108,49 +108,50 @@ def _add_networks(zip_: CfgNode) -> None:
 
 def _add_stages(zip_: CfgNode) -> None:
     node = type(zip_)  # nodes of one config are of one class
-    # Which names are present (image level).
-    zip_.NAMING = node()
-    # "softmax" over all names, or "sigmoid" of each name on its own (CLIPs with a logit bias; for
+    # Which categories are present (image level).
+    zip_.CLASSIFICATION = node()
+    # "softmax" over all categories, or "sigmoid" of each on its own (CLIPs with a logit bias; for
     # others the empty string's similarity takes the bias's place).
-    zip_.NAMING.SCORE = "softmax"
-    # Which CLIP names the image: "semantic" or "boundary", the one of that section.
-    zip_.NAMING.NETWORK = "semantic"
-    # Pixels of a pass of its own for naming. 0: "semantic" uses the class token of its dense
-    # pass, "boundary" the size that its tower was made for.
-    zip_.NAMING.INPUT_SIZE = 0
+    zip_.CLASSIFICATION.SCORE = "softmax"
+    # Which CLIP classifies the image: "semantic" or "boundary", the one of that section.
+    zip_.CLASSIFICATION.NETWORK = "semantic"
+    # Pixels of a pass of its own for that. 0: "semantic" uses the class token of its dense pass,
+    # "boundary" the size that its tower was made for.
+    zip_.CLASSIFICATION.INPUT_SIZE = 0
     # Sides of windows that this pass looks at besides the whole image, as shares of the image's;
-    # those of one size overlap by half. A name's score is the mean over sizes of its best window's.
-    # Small objects are seen from near, at 4 views for 0.75 and 9 for 0.5.
-    zip_.NAMING.WINDOWS = []
-    # A name is present when its score is at least this share of the best name's ...
-    zip_.NAMING.RELATIVE_THRESHOLD = 0.1
-    # ... and at least this; at most MAX_NAMES names go on, which bounds the cost for 1,203 names.
-    zip_.NAMING.MIN_SCORE = 0.0
-    zip_.NAMING.MAX_NAMES = 20
+    # those of one size overlap by half. A category's score is the mean over sizes of its best
+    # window's. Small objects are seen from near, at 4 views for 0.75 and 9 for 0.5.
+    zip_.CLASSIFICATION.WINDOWS = []
+    # A category is present when its score is at least this share of the best category's ...
+    zip_.CLASSIFICATION.RELATIVE_THRESH = 0.1
+    # ... and at least this; at most so many go on, which bounds the cost for 1,203 names.
+    zip_.CLASSIFICATION.MIN_SCORE = 0.0
+    zip_.CLASSIFICATION.MAX_CATEGORIES = 20
 
-    # CLIP Surgery's similarity and the activated region of each present name.
+    # CLIP Surgery's similarity and the activated region of each present category.
     zip_.ACTIVATION = node()
-    # What is subtracted from a name's similarity: "empty_text" (the demo: the empty string's), or
-    # "mean_name" (CLIP Surgery for several names at once: the weighted mean over all names).
+    # What is subtracted from a category's similarity: "empty_text" (the demo: the empty string's),
+    # or "mean_category" (CLIP Surgery for several at once: the weighted mean over all categories).
     zip_.ACTIVATION.REDUNDANCY = "empty_text"
     # "tokens" divides each channel by its norm over the token axis as the demo does: the release's
     # measured behaviour, hence the default. "channels" is the usual cosine similarity.
     zip_.ACTIVATION.NORM = "tokens"
     # Active where the similarity exceeds this multiple of its mean over the image.
-    zip_.ACTIVATION.THRESHOLD = 0.7
+    zip_.ACTIVATION.THRESH = 0.7
     # ... and this value between the least and the highest similarity of the image, 0..1.
     zip_.ACTIVATION.MIN_SIMILARITY = 0.0
-    # A cell is active for the most similar of the present names only.
+    # A cell is active for the most similar of the present categories only.
     zip_.ACTIVATION.EXCLUSIVE = False
+    # Cells of the activation's grid along one of the features'; more than 1 is for "Watershed" and
+    # "Silhouette". All lengths and areas of discovery are in cells of the activation's grid.
+    zip_.ACTIVATION.FINE = 1
 
-    # "clusters": K-Means, fragments, selection, regrouping (the paper); "watershed": the gradient
-    # of the same features as a soft boundary map; "silhouette": that and the regions' own shape.
+    # "Clusters": K-Means, fragments, selection, regrouping (the paper), the next four sections;
+    # "Watershed": the gradient of the same features as a soft boundary map; "Silhouette": that and
+    # the regions' own shape. Or another of DISCOVERY_REGISTRY.
     zip_.DISCOVERY = node()
-    zip_.DISCOVERY.METHOD = "clusters"
-    zip_.DISCOVERY.MIN_AREA = 100  # objects of fewer cells are dropped
-    # Cells of the activation's grid along one of the features'; more than 1 is for soft boundaries.
-    # All lengths and areas of discovery are in cells of the activation's grid.
-    zip_.DISCOVERY.FINE = 1
+    zip_.DISCOVERY.NAME = "Clusters"
+    zip_.DISCOVERY.MIN_AREA = 100  # smaller objects are removed, cells
 
     zip_.CLUSTERING = node()
     zip_.CLUSTERING.K = 20
@@ -165,32 +166,38 @@ def _add_stages(zip_: CfgNode) -> None:
     # ... and its boundary score passes: "box_area" (the demo: area of the bounding box / area below
     # theta_2) or "inscribed_radius" (the largest inscribed circle of at least MIN_RADIUS cells).
     zip_.SELECTION.BOUNDARY_RULE = "box_area"
-    zip_.SELECTION.BOUNDARY_SCORE = 3.0
+    zip_.SELECTION.BOUNDARY_SCORE = 3.0  # theta_2
     zip_.SELECTION.MIN_RADIUS = 2.0
+    # A category's fragments come from the clusters among so many most common values of (cluster +
+    # 1) x activated: with 20 the demo passes over the rarest of 20 clusters. 0: from all clusters.
+    zip_.SELECTION.MOST_COMMON = 0
 
     zip_.REGROUPING = node()
-    zip_.REGROUPING.GROW = 0  # cells by which objects grow back over the rims that were dropped
+    zip_.REGROUPING.DILATION = 0  # cells by which objects grow back over the rims that were removed
 
-    # The soft boundaries of "watershed" and "silhouette".
     zip_.WATERSHED = node()
     # Cells above this quantile of boundary strength within the activated region are boundary.
     zip_.WATERSHED.QUANTILE = 0.75
-    zip_.WATERSHED.RADIUS = 3.5  # cores lie at least this many cells from any boundary cell
-    # Radii at which regions are shared out too. All objects are candidates: predicted IoU and
-    # the suppression of duplicates choose. 1000 gives the connected regions as they are.
-    zip_.WATERSHED.MORE_RADII = ()
-    # "silhouette" has peaks of depth for cores, those that stand out by so many powers of two ...
-    zip_.WATERSHED.PROMINENCE = 0.2
-    zip_.WATERSHED.MORE_PROMINENCES = ()  # ... and more candidates as with MORE_RADII
     zip_.WATERSHED.SMOOTHING = 1.0  # sigma of the Gaussian over the boundary map, cells
+    # Cores lie at least this many cells from any boundary cell. The regions are shared out anew for
+    # each of these radii, and all objects are candidates: predicted IoU and the suppression of
+    # duplicates choose. 1000 gives the connected regions as they are.
+    zip_.WATERSHED.RADII = (3.5,)
+
+    zip_.SILHOUETTE = node()
+    zip_.SILHOUETTE.QUANTILE = 0.75  # as WATERSHED's, and so is the next
+    zip_.SILHOUETTE.SMOOTHING = 1.0
+    # Cores are the peaks of depth that stand out by so many powers of two; several as with RADII.
+    zip_.SILHOUETTE.PROMINENCES = (0.2,)
 
     zip_.SCORING = node()
     zip_.SCORING.NMS_THRESH = 0.7  # box IoU within a category; the cap is TEST.DETECTIONS_PER_IMAGE
-    # Suppress duplicates of any name by each other, not those of one name alone: an object has one.
-    zip_.SCORING.NMS_ACROSS = False
-    # CLIP's part of an object's score: "image" (the paper: its name's score for the whole image),
-    # "crop" (for the masked crop, by the CLIP that names images) or "both", their geometric mean.
-    zip_.SCORING.NAME_SCORE = "image"
+    # Suppress duplicates of any category by each other: an object has one.
+    zip_.SCORING.NMS_CLASS_AGNOSTIC = False
+    # CLIP's part of an object's score: "image" (the paper: its category's for the whole image),
+    # "crop" (for the masked crop, by the CLIP that classifies images) or "both", their geometric
+    # mean.
+    zip_.SCORING.CATEGORY_SCORE = "image"
     zip_.SCORING.CROP_SIZE = 0  # pixels of a crop's side; 0: the size that the tower was made for
     zip_.SCORING.MIN_SCORE = 0.0
 

@@ -9,13 +9,18 @@ from zipseg.structures import Proposals
 
 
 def objects(boxes, planes) -> Proposals:
-    box = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4) / 2  # cells of 2 pixels
-    return Proposals(torch.tensor(planes, dtype=torch.int64), box, torch.zeros(len(box), 2))
+    box = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+    return Proposals(
+        torch.tensor(planes, dtype=torch.int64),
+        box,
+        torch.zeros(len(box), 2),
+        torch.zeros(len(box), dtype=torch.int64),
+    )
 
 
 def score(truth, image, boxes, planes):
     scene = read_image_objects(truth, 1, image, ())
-    return score_boxes(truth, [found_boxes(scene, objects(boxes, planes), (64, 64))])
+    return score_boxes(truth, [found_boxes(scene, objects(boxes, planes))])
 
 
 def test_the_truth_scores_one(squares_truth, squares_image):

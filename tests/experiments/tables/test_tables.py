@@ -1,10 +1,16 @@
 """``zipseg tables`` over fake commands."""
 
 import json
+import multiprocessing
+import os
+import random
 import resource
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
@@ -16,8 +22,11 @@ from zipseg.config import config_folder
 from zipseg.experiments.tables import store
 from zipseg.experiments.tables.rows import read_rows
 from zipseg.experiments.tables.steps import needed_steps
+from zipseg.self_training import runner
 from zipseg.self_training.programs import REPORT, Programs, check_configs
+from zipseg.utils.errors import REQUEUE
 
+SERVER = multiprocessing.get_context("forkserver")
 OPTS = ["DATASETS.TEST", "('seen',)"]
 ZIP = {"name": "zip", "table": "rounds", "title": "Zip", "config": TINY, "opts": OPTS}
 ROUND1 = {**ZIP, "name": "round1", "title": "round 1", "labels": {"of": "zip"}}
@@ -159,7 +168,7 @@ def test_kept_rows_outlast_the_machine(tables):
     assert len(evaluations) == 1
 
 
-def test_a_changed_row_is_refused_with_all_that_needs_it(tables, capsys):
+def test_a_changed_row_is_refused_with_all_that_needs_it(tables, capsys, caplog):
     assert tables.run() == 0
     before = starts(tables.tools)
     kept = {path: path.read_bytes() for path in tables.results.glob("*.json")}
@@ -170,11 +179,10 @@ def test_a_changed_row_is_refused_with_all_that_needs_it(tables, capsys):
     changed = {line.split()[-1] for line in lines if line.startswith("changed")}
     assert changed == {"round1", "round2", *(n for n in tables.kept() if "round2-" in n)}
     assert tables.run(work="anew") == 1
-    streams = capsys.readouterr()
-    assert "configured otherwise since: round1, round2." in streams.out
+    assert "configured otherwise since: round1, round2." in capsys.readouterr().out
     where = "request.rows.round1.settings.SOLVER.MAX_ITER: was absent, is now 9"
-    assert where in streams.err
-    assert "round1.json: is of another request" in streams.err
+    assert where in caplog.text
+    assert "round1.json: is of another request" in caplog.text
     assert starts(tables.tools) == before
     assert {path: path.read_bytes() for path in kept} == kept
     for name in changed:
@@ -182,11 +190,11 @@ def test_a_changed_row_is_refused_with_all_that_needs_it(tables, capsys):
     assert tables.run(work="anew") == 0
 
 
-def test_other_networks_of_the_world_are_another_request(tables, monkeypatch, capsys):
+def test_other_networks_of_the_world_are_another_request(tables, monkeypatch, caplog):
     assert tables.run("--only", "zip") == 0
     monkeypatch.setattr(store, "world_inputs", lambda: {"networks": "others", "scenes": "same"})
     assert tables.run("--only", "zip") == 1
-    assert "request.inputs.networks: was" in capsys.readouterr().err
+    assert "request.inputs.networks: was" in caplog.text
 
 
 def test_everything_that_can_be_measured(tables, capsys):
@@ -216,13 +224,64 @@ def test_a_damaged_row_is_named(tables, capsys):
 def test_the_budget_interrupts_and_the_next_run_goes_on(tables):
     assert tables.run("--budget-minutes", "0") == 75
     assert tables.kept() == set()
-    for _ in range(50):
-        code = tables.run("--budget-minutes", "0.03")
+    for attempt in range(50):  # longer each time: a busy machine starts nothing in two seconds
+        code = tables.run("--budget-minutes", str(0.03 * 1.3**attempt))
         if code == 0:
             break
         assert code == 75
     assert code == 0
     assert len(tables.kept()) == 11
+
+
+def run_in_a_group(folder: Path) -> None:
+    """All rows in a process group of its own; the configs are those of other tests."""
+    os.setsid()
+    with mock.patch.object(runner, "check_configs"):
+        os._exit(Fixture(folder).run())
+
+
+def outcome(folder: Path) -> dict:
+    """Row -> what was measured."""
+    files = (folder / "results" / "training").glob("*.json")
+    return {path.stem: json.loads(path.read_text())["metrics"] for path in files}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    with mock.patch.object(runner, "check_configs"):
+        assert Fixture(folder).run() == 0
+    return folder
+
+
+def test_kills_at_random_points_leave_the_same_numbers(uninterrupted, tmp_path):
+    """SIGKILL to the command, with what it runs or leaving it behind."""
+    chance = random.Random(0)
+    for kill in (os.killpg, os.kill, os.killpg):
+        process = SERVER.Process(target=run_in_a_group, args=(tmp_path,))
+        process.start()
+        until = len(starts(tmp_path / "tools")) + chance.randint(2, 5)
+        while len(starts(tmp_path / "tools")) < until:
+            assert process.is_alive()
+            time.sleep(0.01)
+        kill(process.pid, signal.SIGKILL)
+        process.join()
+    with mock.patch.object(runner, "check_configs"):
+        assert Fixture(tmp_path).run() == 0
+    assert outcome(tmp_path) == outcome(uninterrupted)
+    again = len(starts(tmp_path / "tools")) - len(starts(uninterrupted / "tools"))
+    assert 0 <= again <= 3  # a command for each kill
+
+
+def test_two_processes_share_the_rows(uninterrupted, tmp_path):
+    pair = [SERVER.Process(target=run_in_a_group, args=(tmp_path,)) for _ in range(2)]
+    for process in pair:
+        process.start()
+    for process in pair:
+        process.join()
+    assert {process.exitcode for process in pair} <= {0, REQUEUE}
+    assert outcome(tmp_path) == outcome(uninterrupted)
+    assert len(starts(tmp_path / "tools")) == len(starts(uninterrupted / "tools"))
 
 
 def test_a_failing_row_does_not_stop_the_others(tables, monkeypatch, capsys):

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipseg.modeling.stages.activation import activate, name_similarity, similarity_among_names
+from zipseg.modeling.stages.activation import Activate, ComparePatches, similarity_among_names
 
 
 def randn(*shape, seed=0):
@@ -35,15 +35,13 @@ def test_similarity_to_the_empty_text_with_the_demos_norm():
     tokens = torch.cat([image[None], patch])
     tokens = tokens / tokens.norm(dim=0, keepdim=True)
     category = torch.tensor([3, 0])
-    actual = name_similarity(image, patch, text, empty, category)
+    actual = ComparePatches()(image, patch, text, empty, category)
     torch.testing.assert_close(actual, (tokens @ (text - empty).T)[1:, category])
 
 
 def test_channel_norm_is_cosine_similarity():
     image, patch, text = randn(8), randn(9, 8, seed=1), F.normalize(randn(5, 8, seed=2), dim=1)
-    actual = name_similarity(
-        image, patch, text, torch.zeros(8), torch.arange(5), "empty_text", "channels"
-    )
+    actual = ComparePatches(norm="channels")(image, patch, text, torch.zeros(8), torch.arange(5))
     torch.testing.assert_close(actual, F.cosine_similarity(patch[:, None], text[None], dim=-1))
 
 
@@ -53,7 +51,7 @@ def test_similarity_among_names_is_the_published_form(norm):
     tokens = torch.cat([image[None], patch])
     tokens = tokens / tokens.norm(dim=0 if norm == "tokens" else 1, keepdim=True)
     category = torch.tensor([7, 2, 29])
-    actual = name_similarity(image, patch, text, torch.zeros(8), category, "mean_name", norm)
+    actual = ComparePatches("mean_category", norm)(image, patch, text, torch.zeros(8), category)
     torch.testing.assert_close(
         actual, plain_among_names(tokens, text)[:, category], rtol=1e-4, atol=1e-5
     )
@@ -68,7 +66,7 @@ def test_similarity_among_names_is_the_published_form(norm):
 )
 def test_activation_is_the_demos(token_grid, image_size, feature_grid, seed):
     similarity = randn(token_grid[0] * token_grid[1], 3, seed=seed)
-    actual = activate(similarity, token_grid, image_size, feature_grid, 0.7)
+    actual = Activate()(similarity, token_grid, image_size, feature_grid)
     expected, cut = plain_activation(similarity, token_grid, image_size, feature_grid, 0.7)
     if len(similarity) == 1:  # the demo divides by zero here
         assert not actual.active.any()
@@ -80,22 +78,22 @@ def test_activation_is_the_demos(token_grid, image_size, feature_grid, seed):
 
 def test_ties_between_pixels_are_the_demos():
     similarity = randn(2, 1)
-    actual = activate(similarity, (2, 1), (54, 1), (38, 1), 0.7).similarity
+    actual = Activate()(similarity, (2, 1), (54, 1), (38, 1)).similarity
     expected, _ = plain_activation(similarity, (2, 1), (54, 1), (38, 1), 0.7)
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_no_present_name_and_a_flat_map_activate_nothing():
-    assert activate(torch.zeros(4, 0), (2, 2), (8, 8), (3, 5), 0.7).active.shape == (0, 3, 5)
-    assert not activate(torch.ones(4, 1), (2, 2), (8, 8), (3, 5), 0.7).active.any()
+    assert Activate()(torch.zeros(4, 0), (2, 2), (8, 8), (3, 5)).active.shape == (0, 3, 5)
+    assert not Activate()(torch.ones(4, 1), (2, 2), (8, 8), (3, 5)).active.any()
 
 
 def test_the_floor_and_competition_only_take_cells_away():
     similarity = randn(16, 3)
-    plain = activate(similarity, (4, 4), (32, 32), (9, 9), 0.7)
-    floor = activate(similarity, (4, 4), (32, 32), (9, 9), 0.7, min_similarity=0.6)
+    plain = Activate()(similarity, (4, 4), (32, 32), (9, 9))
+    floor = Activate(min_similarity=0.6)(similarity, (4, 4), (32, 32), (9, 9))
     assert torch.equal(floor.active, plain.active & (plain.similarity > 0.6))
-    alone = activate(similarity, (4, 4), (32, 32), (9, 9), 0.7, exclusive=True)
+    alone = Activate(exclusive=True)(similarity, (4, 4), (32, 32), (9, 9))
     best = plain.similarity.argmax(dim=0)
     for name in range(3):
         assert torch.equal(alone.active[name], plain.active[name] & (best == name))
@@ -103,7 +101,7 @@ def test_the_floor_and_competition_only_take_cells_away():
 
 def test_a_finer_grid_is_that_of_finer_features():
     similarity = torch.rand(36, 2, generator=torch.Generator().manual_seed(0))
-    fine = activate(similarity, (6, 6), (40, 64), (10, 16), 0.7, fine=2)
-    expected = activate(similarity, (6, 6), (40, 64), (20, 32), 0.7)
+    fine = Activate(fine=2)(similarity, (6, 6), (40, 64), (10, 16))
+    expected = Activate()(similarity, (6, 6), (40, 64), (20, 32))
     assert torch.equal(fine.similarity, expected.similarity)
     assert torch.equal(fine.active, expected.active)

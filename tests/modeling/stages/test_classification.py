@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipseg.modeling.stages.classification import choose_present, pool_views, score_names
+from zipseg.modeling.stages.classification import ScoreCategories, SelectPresent, pool_views
 
 
 def unit(*shape):
@@ -15,7 +15,7 @@ def unit(*shape):
 
 def test_softmax_scores_are_clips():
     image, text = unit(3, 8) * 5, unit(4, 8)
-    scores = score_names(image, text, unit(8), scale=20.0)
+    scores = ScoreCategories(scale=20.0)(image, text, unit(8))
     for b in range(3):
         logits = [20.0 * float(image[b] @ t / image[b].norm()) for t in text]
         total = sum(torch.tensor(logits).exp())
@@ -27,9 +27,9 @@ def test_softmax_scores_are_clips():
 
 def test_sigmoid_scores_compare_with_the_bias_or_the_empty_string():
     image, text, empty = unit(2, 8), unit(4, 8), unit(1, 8)[0]
-    with_bias = score_names(image, text, empty, 10.0, bias=-3.0, rule="sigmoid")
+    with_bias = ScoreCategories(10.0, -3.0, "sigmoid")(image, text, empty)
     torch.testing.assert_close(with_bias, torch.sigmoid(10 * image @ text.T - 3))
-    without = score_names(image, text, empty, 10.0, rule="sigmoid")
+    without = ScoreCategories(10.0, score="sigmoid")(image, text, empty)
     torch.testing.assert_close(
         without, torch.sigmoid(10 * (image @ text.T - (image @ empty)[:, None]))
     )
@@ -42,7 +42,7 @@ def test_sigmoid_scores_compare_with_the_bias_or_the_empty_string():
     st.integers(1, 10),
 )
 def test_presence_follows_the_rule_name_by_name(scores, relative, minimum, most):
-    present = choose_present(torch.tensor(scores), relative, minimum, most)
+    present = SelectPresent(relative, minimum, most)(torch.tensor(scores))
     tensor = torch.tensor(scores)
     order = sorted(range(len(scores)), key=lambda c: (-scores[c], c))
     expected = [c for c in order if tensor[c] >= relative * tensor.max() and tensor[c] >= minimum][
@@ -56,8 +56,8 @@ def test_presence_follows_the_rule_name_by_name(scores, relative, minimum, most)
 def test_the_relative_rule_finds_two_clear_names_among_any_number(names):
     text = unit(names, 512)
     image = text[:2].mean(dim=0, keepdim=True)
-    scores = score_names(image, text, unit(512), scale=100.0)[0]
-    assert sorted(choose_present(scores, 0.1, 0.0, 20).category.tolist()) == [0, 1]
+    scores = ScoreCategories(scale=100.0)(image, text, unit(512))[0]
+    assert sorted(SelectPresent()(scores).category.tolist()) == [0, 1]
 
 
 def test_views_are_pooled_by_size():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.references.discovery import plain_unions
 
-from zipseg.modeling.stages.fragments import find_fragments, select_fragments
+from zipseg.modeling.stages.fragments import SelectFragments, find_fragments
 
 
 @st.composite
@@ -59,17 +59,17 @@ def test_measures_are_those_of_each_cluster_alone(maps):
 def test_the_demos_choice(maps):
     labels, active = maps
     fragments = find_fragments(labels, active)
-    kept = select_fragments(fragments, 0.3, "box_area", 1.5)[:, fragments.label]
+    kept = SelectFragments(boundary_score=1.5)(fragments)[:, fragments.label]
     np.testing.assert_array_equal(kept, plain_unions(labels.numpy(), active.numpy(), 0.3, 1.5))
 
 
-def test_inscribed_radius_drops_what_is_thin_whatever_its_box():
+def test_inscribed_radius_removes_what_is_thin_whatever_its_box():
     labels = torch.zeros(12, 12, dtype=torch.int64)
     labels[1:6, 1:6] = 1  # a block
     labels[9, :] = 2  # a straight line: its box is itself, so its box-area score is the best
     fragments = find_fragments(labels, torch.ones(1, 12, 12, dtype=torch.bool))
     block_and_line = fragments.label[[3, 9], 3]
     assert fragments.radius[block_and_line].tolist() == [2.5, 0.5]
-    assert select_fragments(fragments, rule="box_area")[0, block_and_line].tolist() == [True, True]
-    kept = select_fragments(fragments, rule="inscribed_radius", min_radius=2.0)
+    assert SelectFragments()(fragments)[0, block_and_line].tolist() == [True, True]
+    kept = SelectFragments(boundary_rule="inscribed_radius", min_radius=2.0)(fragments)
     assert kept[0, block_and_line].tolist() == [True, False]

@@ -1,4 +1,4 @@
-"""Objects out of kept fragments against one name at a time."""
+"""Objects out of kept fragments against one category at a time."""
 
 import numpy as np
 import torch
@@ -9,16 +9,17 @@ from tests.references.discovery import plain_objects
 
 from zipseg.modeling.stages import regions
 from zipseg.modeling.stages.fragments import find_fragments
-from zipseg.modeling.stages.regrouping import regroup, to_proposals
+from zipseg.modeling.stages.regrouping import Regroup, to_proposals
 
 
-def regroup_masks(unions, active=None, **kwargs):
+def regroup_masks(unions, active=None, min_area=1, dilation=0):
     """Objects of kept regions [P, h, w], each cell its own fragment."""
     unions = torch.as_tensor(unions)
     h, w = unions.shape[1:]
     active = torch.ones_like(unions) if active is None else active
     fragments = find_fragments(torch.arange(h * w).reshape(h, w), active)
-    return regroup(fragments, unions.flatten(1), active, **kwargs)
+    label = Regroup(dilation)(fragments, unions.flatten(1), active, min_area)
+    return to_proposals(label, (h, w), torch.device("cpu"))
 
 
 def brute_depth(mask):
@@ -65,13 +66,13 @@ def test_depth_is_the_distance_to_the_outline(unions):
         np.testing.assert_allclose(depth[plane][mask], brute_depth(mask)[mask], atol=1e-4)
 
 
-def test_growth_stays_within_the_activation_and_out_of_other_objects():
+def test_dilation_stays_within_the_activation_and_out_of_other_objects():
     union = torch.zeros(2, 5, 9, dtype=torch.bool)
     union[0, 2, 1:4] = union[0, 2, 5:8] = union[1, 0, 0] = True
     active = torch.zeros_like(union)
     active[0, 1:4] = True
-    still = regroup_masks(union, active, min_area=1)
-    grown = regroup_masks(union, active, min_area=1, grow=1)
+    still = regroup_masks(union, active)
+    grown = regroup_masks(union, active, dilation=1)
     assert still.box.tolist() == [[1, 2, 4, 3], [5, 2, 8, 3], [0, 0, 1, 1]]
     # Up, down and to the sides within rows 1..3; the cell between the two goes to one of them.
     assert grown.box[:, 1::2].tolist() == [[1, 4], [1, 4], [0, 1]]
@@ -79,14 +80,15 @@ def test_growth_stays_within_the_activation_and_out_of_other_objects():
     assert grown.category.tolist() == [0, 0, 1]
 
 
-def test_growing_by_nothing_to_grow_from():
-    assert not len(regroup_masks(torch.zeros(2, 4, 4, dtype=torch.bool), grow=2).box)
+def test_nothing_is_dilated_to_nothing():
+    assert not len(regroup_masks(torch.zeros(2, 4, 4, dtype=torch.bool), dilation=2))
 
 
-def test_point_is_the_centre_of_the_deepest_cell():
+def test_point_is_the_centre_of_the_deepest_cell_in_pixels():
     label = np.zeros((1, 9, 12), np.int32)
     label[0, 1:8, 2:9] = 1
     label[0, 4, 9:] = 1
-    objects = to_proposals(label, torch.device("cpu"))
-    assert objects.point.tolist() == [[5.5, 4.5]]
-    assert objects.box.tolist() == [[2, 1, 12, 8]]
+    objects = to_proposals(label, (18, 36), torch.device("cpu"), source=3)
+    assert objects.point.tolist() == [[16.5, 9]]
+    assert objects.box.tolist() == [[6, 2, 36, 16]]
+    assert objects.source.tolist() == [3]

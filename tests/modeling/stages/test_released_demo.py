@@ -3,12 +3,15 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from zipseg.experiments.reference import plain_discover
+from tests.references.discovery import plain_discover
 
-from zipseg.modeling.stages.discovery import DiscoverySettings, discover
+from zipseg.modeling.stages.discovery import Clusters
+from zipseg.modeling.stages.fragments import SelectFragments
 from zipseg.structures import Activation
 
-FAITHFUL = DiscoverySettings(most_common=20)
+
+def demo(min_area, most_common=20):
+    return Clusters(min_area, select=SelectFragments(most_common=most_common))
 
 
 def example(seed, channels=32, h=36, w=48):
@@ -22,7 +25,9 @@ def example(seed, channels=32, h=36, w=48):
     return features, Activation(similarity, similarity > 0.5)
 
 
-def boxes(objects):
+def boxes(discover, features, activation):
+    """In cells: of an image whose pixels the cells are."""
+    objects, _ = discover(features, activation, activation.grid)
     return sorted(zip(objects.category.tolist(), map(tuple, objects.box.tolist()), strict=True))
 
 
@@ -34,13 +39,11 @@ def test_boxes_are_the_demos():
     found = changed = 0
     for seed in range(32):
         features, activation = example(seed)
-        settings = FAITHFUL._replace(min_area=10)
-        got = boxes(discover(features, activation, settings))
+        got = boxes(demo(10), features, activation)
         expected = plain_boxes(features, activation, min_area=10)
         assert got == expected, f"seed {seed}"
         found += len(expected)
-        every_cluster = discover(features, activation, settings._replace(most_common=0))
-        changed += boxes(every_cluster) != expected
+        changed += boxes(demo(10, most_common=0), features, activation) != expected
     assert found > 60
     assert changed >= 2  # the values that are not among the most common make a difference
 
@@ -48,7 +51,6 @@ def test_boxes_are_the_demos():
 @pytest.mark.parametrize("most_common", [1, 3, 8])
 def test_fewer_common_values(most_common):
     features, activation = example(0)
-    settings = DiscoverySettings(most_common=most_common, min_area=1)
-    got = boxes(discover(features, activation, settings))
+    got = boxes(demo(1, most_common), features, activation)
     assert got == plain_boxes(features, activation, min_area=1, most_common=most_common)
-    assert got != boxes(discover(features, activation, FAITHFUL._replace(min_area=1)))
+    assert got != boxes(demo(1), features, activation)

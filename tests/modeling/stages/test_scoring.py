@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipseg.modeling.stages.scoring import to_instances
+from zipseg.modeling.stages.scoring import ToInstances
 from zipseg.structures import Masks, Present, Proposals
 from zipseg.structures.masks import mask_boxes
 
@@ -15,13 +15,20 @@ def rectangle(x0, y0, x1, y1, size=(20, 30)):
     return mask
 
 
+def proposals(category):
+    category = torch.tensor(category, dtype=torch.int64)
+    count = len(category)
+    return Proposals(
+        category, torch.zeros(count, 4), torch.zeros(count, 2), torch.zeros_like(category)
+    )
+
+
 def scored(masks, iou, category, present_score, crop_score=None, **settings):
-    count = len(masks)
-    objects = Proposals(torch.tensor(category), torch.zeros(count, 4), torch.zeros(count, 2))
+    objects = proposals(category)
     present = Present(torch.tensor([7, 3]), torch.tensor(present_score))
-    settings = {"nms_threshold": 0.5, "min_score": 0.0, "max_detections": 100} | settings
     masks = Masks(torch.stack(masks), torch.tensor(iou))
-    return to_instances(objects, masks, present, crop_score, **settings)
+    stage = ToInstances(**{"nms_thresh": 0.5} | settings)
+    return stage(objects, masks, present, crop_score)
 
 
 def test_scores_are_geometric_means_and_classes_are_the_names():
@@ -34,27 +41,27 @@ def test_scores_are_geometric_means_and_classes_are_the_names():
     assert torch.equal(result.pred_masks, torch.stack(masks[::-1]))
 
 
-def test_duplicates_go_within_a_category_only():
+def test_duplicates_are_removed_within_a_category_only():
     masks = [rectangle(0, 0, 10, 10), rectangle(0, 0, 10, 9), rectangle(0, 0, 10, 10)]
     result = scored(masks, [0.9, 0.8, 0.7], [0, 0, 1], [1.0, 1.0])
     torch.testing.assert_close(result.scores**2, torch.tensor([0.9, 0.7]))
 
 
-def test_duplicates_of_other_names_go_if_asked():
+def test_duplicates_of_other_categories_are_removed_if_asked():
     masks = [rectangle(0, 0, 10, 10), rectangle(0, 0, 10, 9), rectangle(0, 0, 10, 10)]
-    result = scored(masks, [0.9, 0.8, 0.7], [0, 0, 1], [0.5, 1.0], nms_across=True)
+    result = scored(masks, [0.9, 0.8, 0.7], [0, 0, 1], [0.5, 1.0], nms_class_agnostic=True)
     assert result.pred_classes.tolist() == [3]
 
 
-def test_the_crop_may_score_the_name():
+def test_the_crop_may_score_the_category():
     masks = [rectangle(0, 0, 5, 5), rectangle(10, 10, 20, 15)]
     crop = torch.tensor([0.9, 0.1])
     for rule, expected in (("crop", [0.9, 0.1]), ("both", [0.3, 0.3])):
-        result = scored(masks, [1.0, 1.0], [0, 1], [0.1, 0.9], crop, name_score=rule)
+        result = scored(masks, [1.0, 1.0], [0, 1], [0.1, 0.9], crop, category_score=rule)
         torch.testing.assert_close(result.scores, torch.tensor(expected).sqrt())
 
 
-def test_empty_masks_low_scores_and_surplus_go():
+def test_empty_masks_low_scores_and_surplus_are_removed():
     masks = [rectangle(0, 0, 0, 0), *(rectangle(5 * i, 0, 5 * i + 4, 4) for i in range(4))]
     result = scored(
         masks, [0.99, 0.9, 0.8, 0.7, 0.01], [0] * 5, [1.0, 1.0], min_score=0.2, max_detections=2
@@ -63,11 +70,9 @@ def test_empty_masks_low_scores_and_surplus_go():
 
 
 def test_nothing_gives_an_empty_result():
-    nothing = Proposals(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4), torch.zeros(0, 2))
     masks = Masks(torch.zeros(0, 4, 5, dtype=torch.bool), torch.zeros(0))
     present = Present(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
-    settings = {"nms_threshold": 0.5, "min_score": 0.0, "max_detections": 10}
-    result = to_instances(nothing, masks, present, **settings)
+    result = ToInstances()(proposals([]), masks, present)
     assert len(result) == 0
     assert result.pred_masks.shape == (0, 4, 5)
 

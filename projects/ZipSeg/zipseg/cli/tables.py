@@ -17,14 +17,17 @@ import shlex
 import time
 from pathlib import Path
 
+from ..config import config_folder
 from ..utils.errors import ZipSegError
 from .arguments import check_file
 
-ROWS = Path("configs/experiments/zipworld.yaml")
+ROWS = config_folder() / "experiments" / "zipworld.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rows", type=Path, default=ROWS, help="the file; default: %(default)s")
+    parser.add_argument(
+        "--rows", type=Path, default=ROWS, help="the file; default: experiments/zipworld.yaml"
+    )
     parser.add_argument("--work", type=Path, help="checkpoints; default: output/NAME of the file")
     parser.add_argument(
         "--results", type=Path, help="a file a finished row; default: results/NAME of the file"

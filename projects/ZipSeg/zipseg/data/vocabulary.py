@@ -1,13 +1,63 @@
-"""Do the data sets and the detector mean the same classes?"""
+"""One vocabulary: what a model's classes are called, and whether the data sets mean the same."""
 
+import hashlib
 from collections.abc import Sequence
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ..utils.errors import ConfigError
+from .names import NamesError, check_names
 
 AGNOSTIC_CLASSES = ("object",)
+
+
+def use_names(cfg: CfgNode, names: Sequence[str]) -> None:
+    """Makes ``names`` the classes of a config's model, in their order: those that Zip looks for or
+    that a detector was trained for, and those of ``DefaultPredictor(cfg).metadata``.
+
+    Raises:
+        NamesError: unusable names.
+    """
+    names = check_names(names, "the names")
+    cfg.MODEL.ZIP.CLASS_NAMES = list(names)
+    cfg.DATASETS.TEST = (metadata_of(names),)
+
+
+def metadata_of(names: Sequence[str]) -> str:
+    """The name in Detectron2's ``MetadataCatalog`` of metadata with these ``thing_classes``."""
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
+    return MetadataCatalog.get(f"names_{digest}").set(thing_classes=list(names)).name
+
+
+def class_names(cfg: CfgNode) -> tuple[str, ...]:
+    """What Zip looks for: ``MODEL.ZIP.CLASS_NAMES``, or the names of the first test data set.
+
+    Raises:
+        NamesError: neither has names, the names are unusable, or both have different ones.
+    """
+    key = "MODEL.ZIP.CLASS_NAMES"
+    given = check_names(cfg.MODEL.ZIP.CLASS_NAMES, key) if cfg.MODEL.ZIP.CLASS_NAMES else ()
+    for dataset in cfg.DATASETS.TEST[:1]:
+        metadata = MetadataCatalog.get(dataset)
+        if not metadata.get("thing_classes") and dataset in DatasetCatalog.list():
+            DatasetCatalog.get(dataset)  # COCO-format files bring their names when they are loaded
+        own = metadata.get("thing_classes")
+        if not own:
+            continue
+        if given and given != tuple(own):
+            raise NamesError(
+                f"{key}: are {len(given)} names and the data set '{dataset}' of DATASETS.TEST has "
+                f"{len(own)}; {_difference(given, own)}: empty one of the two keys, or set both "
+                "with zipseg.use_names"
+            )
+        return check_names(own, f"thing_classes of the data set '{dataset}'")
+    if given:
+        return given
+    raise NamesError(
+        f"{key}: no names to look for; set it, or DATASETS.TEST to a data set whose metadata has "
+        "thing_classes"
+    )
 
 
 def training_classes(cfg: CfgNode) -> tuple[str, ...]:
@@ -75,11 +125,16 @@ def _check_same(
 ) -> None:
     if tuple(first) == tuple(other):
         return
+    raise ConfigError(
+        f"DATASETS.{key}",
+        f"{first_name} has {len(first)} names and {name} {len(other)}; "
+        f"{_difference(first, other)}; all have to share one vocabulary",
+    )
+
+
+def _difference(first: Sequence[str], other: Sequence[str]) -> str:
+    """Where two different lists of names part."""
     pairs = zip(first, other, strict=False)
     place = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(first), len(other)))
     named = [repr(names[place]) if place < len(names) else "nothing" for names in (first, other)]
-    raise ConfigError(
-        f"DATASETS.{key}",
-        f"{first_name} has {len(first)} names and {name} {len(other)}, which differ from name "
-        f"{place + 1} on ({named[0]}, {named[1]}); all have to share one vocabulary",
-    )
+    return f"they differ from name {place + 1} on ({named[0]}, {named[1]})"

@@ -39,6 +39,9 @@ def training_free(cfg: CfgNode) -> bool:
 def load_model(cfg: CfgNode) -> nn.Module:
     """A Detectron2 model in evaluation mode; equal configs give equal weights, random ones too.
 
+    Its ``names`` are those of its classes, which all that is written or drawn carries; None where
+    neither config nor checkpoint tells those of a detector.
+
     Raises:
         ConfigError: an unknown architecture, or weights that cannot be loaded or do not fit.
     """
@@ -49,6 +52,21 @@ def load_model(cfg: CfgNode) -> nn.Module:
             "MODEL.META_ARCHITECTURE", f"no '{cfg.MODEL.META_ARCHITECTURE}' is registered"
         )
     model = build_model(cfg)
+    names = known_classes(cfg)
+    content = {}
     if cfg.MODEL.WEIGHTS:
-        Checkpointer(model, classes=known_classes(cfg)).load(cfg.MODEL.WEIGHTS)
+        content = Checkpointer(model, classes=names).load(cfg.MODEL.WEIGHTS)
+    if not hasattr(model, "names"):  # Zip and SamAlone have theirs
+        model.names = names or (tuple(content["classes"]) if "classes" in content else None)
+        _check_number(model)
     return model.eval()
+
+
+def _check_number(model: nn.Module) -> None:
+    heads = getattr(model, "roi_heads", None)
+    if heads is not None and model.names and heads.num_classes != len(model.names):
+        raise ConfigError(
+            "MODEL.ROI_HEADS.NUM_CLASSES",
+            f"the detector knows {heads.num_classes} classes, but {len(model.names)} names were "
+            "given: give those it was trained for, in their order",
+        )

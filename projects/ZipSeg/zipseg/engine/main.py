@@ -18,15 +18,15 @@ from .trainer import Trainer, training_free
 
 
 def check_names(cfg: CfgNode, names: Sequence[str]) -> None:
-    """Raises ConfigError if a test data set has more or fewer categories than the model: its
-    classes would be taken for others."""
+    """Raises ConfigError if a test data set has other categories than the model: its classes would
+    be taken for others."""
     for dataset in cfg.DATASETS.TEST:
-        count = len(MetadataCatalog.get(dataset).get("thing_classes", names))
-        if count != len(names):
+        own = MetadataCatalog.get(dataset).get("thing_classes", names)
+        if tuple(own) != tuple(names):
             raise ConfigError(
                 "DATASETS.TEST",
-                f"'{dataset}' has {count} categories and the model {len(names)} names; evaluate "
-                "data sets of different categories one by one, without MODEL.ZIP.CLASS_NAMES",
+                f"'{dataset}' has {len(own)} categories and the model {len(names)} names, which "
+                "differ; evaluate data sets of different categories one by one",
             )
 
 

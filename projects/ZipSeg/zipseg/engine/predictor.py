@@ -18,14 +18,13 @@ from tqdm import tqdm
 
 from ..data.coco_io import instances_to_coco
 from ..data.inputs import InputReader
-from ..data.names import check_names, read_names
-from ..data.vocabulary import known_classes
-from ..modeling.build import class_names
+from ..data.names import read_names
+from ..data.vocabulary import use_names
 from ..structures import Trace
 from ..utils.errors import CannotWrite, ConfigError, ImageError
 from ..utils.files import write_atomically, write_json
 from ..visualization.overlays import as_jpeg, draw_instances
-from .inference import load_model, training_free, warn_of_small_networks
+from .inference import load_model, warn_of_small_networks
 from .setup import load_config
 
 logger = logging.getLogger(__name__)
@@ -90,29 +89,28 @@ class Predictor:
     Args:
         cfg: its config.
         names: of its classes: those to look for, or those that a detector was trained for; None
-            for those of MODEL.ZIP.CLASS_NAMES or of the first test data set.
+            for those of MODEL.ZIP.CLASS_NAMES, of the first test data set or of the checkpoint.
+
+    Attributes:
+        names: the model's.
 
     Raises:
-        ZipSegError: as ``load_model``; unusable names, or another number of them than a detector
-            was made for.
+        ZipSegError: as ``load_model``; names that are unusable or that a detector was not made for.
     """
 
     def __init__(self, cfg: CfgNode, names: Sequence[str] | None = None) -> None:
-        cfg = cfg.clone()
-        cfg.defrost()
         if names is not None:
-            cfg.MODEL.ZIP.CLASS_NAMES = list(check_names(names, "names"))
-        self.names = tuple(cfg.MODEL.ZIP.CLASS_NAMES or _own_names(cfg))
+            cfg = cfg.clone()
+            cfg.defrost()
+            use_names(cfg, names)
         warn_of_small_networks(cfg)
         self.model = load_model(cfg)
-        self.inputs = InputReader(cfg)
-        heads = getattr(self.model, "roi_heads", None)
-        if heads is not None and heads.num_classes != len(self.names):
+        if self.model.names is None:
             raise ConfigError(
-                "MODEL.ROI_HEADS.NUM_CLASSES",
-                f"the detector knows {heads.num_classes} classes, but {len(self.names)} names were "
-                "given: give those it was trained for, in their order",
+                "MODEL.WEIGHTS", "does not tell the names of its classes: give them, in its order"
             )
+        self.names = self.model.names
+        self.inputs = InputReader(cfg)
 
     @classmethod
     def from_config(
@@ -157,17 +155,6 @@ class Predictor:
         trace = self.model.trace([entry])[0] if hasattr(self.model, "trace") else None
         instances = self.model([entry])[0]["instances"] if trace is None else trace.instances
         return Prediction(self.inputs.rgb(pixels), instances.to("cpu"), self.names, trace, name)
-
-
-def _own_names(cfg: CfgNode) -> Sequence[str]:
-    if training_free(cfg):
-        return class_names(cfg)
-    names = known_classes(cfg)
-    if names is None:
-        raise ConfigError(
-            "MODEL.ZIP.CLASS_NAMES", "give the names that the detector was trained for, in order"
-        )
-    return names
 
 
 class Summary(NamedTuple):

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -83,7 +83,7 @@ def outcome(output: Path, code: int) -> str:
 
 
 def _write_labels(file: TextIO, index: ShardIndex, provenance: dict) -> Counter:
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     file.write(f'{{"info": {{"date_created": "{now}",\n')
     info = {"description": "Pseudo-labels", "provenance": provenance}
     file.write(json.dumps(info, sort_keys=True).removeprefix("{"))

@@ -1,6 +1,7 @@
 """One image through any Detectron2 model that returns Instances."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -19,9 +20,18 @@ class Labeler:
         cfg: of INPUT the format, test sizes and ``MAX_PIXELS``.
         model: in evaluation mode, on its device.
         categories: COCO categories in the order of the model's classes.
+
+    Raises:
+        LabelingError: the model has other names for its classes.
     """
 
     def __init__(self, cfg: CfgNode, model: nn.Module, categories: list[dict]) -> None:
+        names = getattr(model, "names", None)
+        if names is not None and tuple(names) != tuple(each["name"] for each in categories):
+            raise LabelingError(
+                f"the model's classes are {_listed(names)}, not {_listed(categories)}: --dataset "
+                "or --names must be the ones it was trained for, in their order"
+            )
         self._model = model
         self._ids = [category["id"] for category in categories]
         self._inputs = InputReader(cfg)
@@ -55,3 +65,8 @@ class Labeler:
                 f"{len(self._ids)} names: --dataset or --names must be the ones it was trained for"
             )
         return instances_to_coco(instances, image_id, self._ids), seconds
+
+
+def _listed(names: Sequence[str | dict]) -> str:
+    first = [each if isinstance(each, str) else each["name"] for each in names[:3]]
+    return f"{len(names)} ({', '.join(first)}{', ...' if len(names) > 3 else ''})"

@@ -13,6 +13,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ..data.images import find_images
 from ..data.names import read_names
+from ..data.vocabulary import metadata_of
 from ..utils.errors import CannotWrite
 from .errors import LabelingError
 
@@ -43,11 +44,8 @@ def images_source(images: Sequence[str], names: str | Path) -> Source:
         name, root = "folder", folders[0]
     else:
         name, root = "images below", Path(os.path.commonpath(map(_parent, find_images(images))))
-    digest = hashlib.sha256("\n".join(classes).encode()).hexdigest()[:12]
-    metadata = MetadataCatalog.get(f"names_{digest}")
-    metadata.set(thing_classes=classes)
     categories = [{"id": i, "name": name} for i, name in enumerate(classes, 1)]
-    return Source(f"{name} {root}", metadata.name, str(root), categories, tuple(images))
+    return Source(f"{name} {root}", metadata_of(classes), str(root), categories, tuple(images))
 
 
 def _parent(path: Path) -> str:

@@ -2,51 +2,49 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from dataclasses import fields
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog, MetadataCatalog
 from torch import Tensor, nn
 
-from ..data.names import NamesError, check_names
+from ..data.vocabulary import class_names
 from ..utils.errors import ConfigError
 from .networks.clip_boundary import ClipBoundary
-from .networks.clip_classifier import ClipNaming
+from .networks.clip_classifier import ClipClassifier
 from .networks.clip_crops import ClipCrops
 from .networks.clip_dense import ClipDense
 from .networks.clip_text import TextEncoder
 from .networks.segmenters import Segmenter, build_segmenter
 from .networks.weights import load_clip
-from .stages.activation import activate, name_similarity
-from .stages.classification import choose_present, score_names
-from .stages.discovery import DiscoverySettings, discover
-from .stages.scoring import NAME_SCORES, to_instances
+from .stages import extensions  # noqa: F401 - registers them
+from .stages.activation import Activate, ComparePatches
+from .stages.classification import ScoreCategories, SelectPresent
+from .stages.discovery import DISCOVERY_REGISTRY, Discovery
+from .stages.scoring import ToInstances
+from .stages.stage import ConstantError, Stage
 
 logger = logging.getLogger(__name__)
+StageT = TypeVar("StageT", bound=Stage)
 
-# The least that some keys of MODEL.ZIP may be; networks need some pixels.
+# The least that keys of networks may be, which need some pixels.
 _LEAST = {
     "SEMANTIC.INPUT_SIZE": 32,
     "BOUNDARY.INPUT_SIZE": 32,
     "BOUNDARY.MAX_SIZE": 32,
     "SEGMENTER.PROMPT_BATCH": 1,
-    "NAMING.MAX_NAMES": 1,
-    "DISCOVERY.FINE": 1,
-    "CLUSTERING.K": 1,
-    "CLUSTERING.MAX_ITERATIONS": 1,
 }
 
 
 class Stages(NamedTuple):
-    """The stages with their constants filled in from the config."""
+    """The stages with their constants, in order."""
 
-    score_names: Callable
-    choose_present: Callable
-    name_similarity: Callable
-    activate: Callable
-    discover: Callable
-    to_instances: Callable
+    score_categories: ScoreCategories
+    select_present: SelectPresent
+    compare_patches: ComparePatches
+    activate: Activate
+    discover: Discovery
+    to_instances: ToInstances
 
 
 def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
@@ -59,25 +57,28 @@ def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
     zip_ = cfg.MODEL.ZIP
     _check_least(zip_)
     names = class_names(cfg)
-    # Its path has to be set by hand, so mistakes show before anything is downloaded.
+    # Its path may be set by hand, so mistakes show before anything is downloaded.
     segmenter = segmenter_of(cfg)
     semantic, tokenizer = load_clip(zip_.SEMANTIC.ARCH, zip_.SEMANTIC.WEIGHTS, "MODEL.ZIP.SEMANTIC")
     text, empty_text = build_text(cfg, semantic, tokenizer, names)
     boundary, boundary_tokenizer = load_clip(
         zip_.BOUNDARY.ARCH, zip_.BOUNDARY.WEIGHTS, "MODEL.ZIP.BOUNDARY"
     )
-    by_boundary = naming_network(cfg) == "BOUNDARY"
+    by_boundary = classifying_network(cfg) == "BOUNDARY"
     clip, texts = semantic, (text, empty_text)
     if by_boundary:
         clip = boundary
         texts = build_text(cfg, boundary, boundary_tokenizer, names, "BOUNDARY")
-    naming = zip_.NAMING
-    own_pass = by_boundary or naming.INPUT_SIZE or naming.WINDOWS
-    if not all(0 < side < 1 for side in naming.WINDOWS):
-        raise ConfigError("MODEL.ZIP.NAMING.WINDOWS", f"{naming.WINDOWS} are not between 0 and 1")
-    by_crop = _one_of(zip_, "SCORING.NAME_SCORE", NAME_SCORES) != "image"
+    stages = build_stages(cfg, clip)
+    own = zip_.CLASSIFICATION
+    own_pass = by_boundary or own.INPUT_SIZE or own.WINDOWS
+    if not all(0 < side < 1 for side in own.WINDOWS):
+        raise ConfigError(
+            "MODEL.ZIP.CLASSIFICATION.WINDOWS", f"{own.WINDOWS} are not between 0 and 1"
+        )
+    by_crop = stages.to_instances.category_score != "image"
     return {
-        "naming": ClipNaming(clip.visual, *texts, naming.INPUT_SIZE, naming.WINDOWS)
+        "classifier": ClipClassifier(clip.visual, *texts, own.INPUT_SIZE, own.WINDOWS)
         if own_pass
         else None,
         "crops": ClipCrops(clip.visual, zip_.SCORING.CROP_SIZE) if by_crop else None,
@@ -98,7 +99,7 @@ def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
         "names": names,
         "text": text,
         "empty_text": empty_text,
-        "stages": build_stages(cfg, clip),
+        "stages": stages,
         "input_format": input_format(cfg),
         "autocast": zip_.AUTOCAST,
     }
@@ -118,127 +119,76 @@ def input_format(cfg: CfgNode) -> str:
     return cfg.INPUT.FORMAT
 
 
-def naming_network(cfg: CfgNode) -> str:
-    """The section of ``MODEL.ZIP`` whose CLIP names images: "SEMANTIC" or "BOUNDARY".
+def classifying_network(cfg: CfgNode) -> str:
+    """The section of ``MODEL.ZIP`` whose CLIP classifies images: "SEMANTIC" or "BOUNDARY".
 
     Raises:
-        ConfigError: another ``MODEL.ZIP.NAMING.NETWORK``.
+        ConfigError: another ``MODEL.ZIP.CLASSIFICATION.NETWORK``.
     """
-    return _one_of(cfg.MODEL.ZIP, "NAMING.NETWORK", ("semantic", "boundary")).upper()
+    allowed = ("semantic", "boundary")
+    return _one_of(cfg.MODEL.ZIP, "CLASSIFICATION.NETWORK", allowed).upper()
 
 
 def build_stages(cfg: CfgNode, clip: Any) -> Stages:
-    """The stages of ``cfg.MODEL.ZIP``; logit scale and bias are those of ``clip``, which names.
+    """The stages of ``cfg.MODEL.ZIP``; scale and bias are those of ``clip``, which classifies.
 
     Raises:
-        ConfigError: a rule or method that does not exist.
+        ConfigError: a constant with an unusable value, a discovery that is not registered.
     """
     zip_ = cfg.MODEL.ZIP
+    name = _one_of(zip_, "DISCOVERY.NAME", sorted(name for name, _ in DISCOVERY_REGISTRY))
+    discovery = DISCOVERY_REGISTRY.get(name)
+    if zip_.ACTIVATION.FINE > 1 and not discovery.ANY_GRID:
+        raise ConfigError(
+            "MODEL.ZIP.ACTIVATION.FINE",
+            f"{zip_.ACTIVATION.FINE}: {name} has the features' cells; set it to 1",
+        )
     return Stages(
-        naming_stage(cfg, clip),
-        partial(
-            choose_present,
-            relative_threshold=zip_.NAMING.RELATIVE_THRESHOLD,
-            min_score=zip_.NAMING.MIN_SCORE,
-            max_names=zip_.NAMING.MAX_NAMES,
-        ),
-        partial(
-            name_similarity,
-            redundancy=_one_of(zip_, "ACTIVATION.REDUNDANCY", ("empty_text", "mean_name")),
-            norm=_one_of(zip_, "ACTIVATION.NORM", ("tokens", "channels")),
-        ),
-        partial(
-            activate,
-            threshold=zip_.ACTIVATION.THRESHOLD,
-            min_similarity=zip_.ACTIVATION.MIN_SIMILARITY,
-            exclusive=zip_.ACTIVATION.EXCLUSIVE,
-            fine=zip_.DISCOVERY.FINE,
-        ),
-        partial(discover, settings=discovery_settings(cfg)),
-        scoring_stage(cfg),
+        score_stage(cfg, clip),
+        build_stage(SelectPresent, zip_),
+        build_stage(ComparePatches, zip_),
+        build_stage(Activate, zip_),
+        build_stage(discovery, zip_),
+        build_stage(ToInstances, zip_, max_detections=cfg.TEST.DETECTIONS_PER_IMAGE),
     )
 
 
-def naming_stage(cfg: CfgNode, clip: Any) -> Callable:
-    """``score_names`` with the logit scale and bias of ``clip`` and the config's rule."""
+def score_stage(cfg: CfgNode, clip: Any) -> ScoreCategories:
+    """Scores with the logit scale and bias of ``clip``; raises ConfigError as ``build_stages``."""
     bias = getattr(clip, "logit_bias", None)
-    return partial(
-        score_names,
+    return build_stage(
+        ScoreCategories,
+        cfg.MODEL.ZIP,
         scale=clip.logit_scale.exp().item(),
         bias=None if bias is None else bias.item(),
-        rule=_one_of(cfg.MODEL.ZIP, "NAMING.SCORE", ("softmax", "sigmoid")),
     )
 
 
-def discovery_settings(cfg: CfgNode) -> DiscoverySettings:
-    """The constants of discovery.
+def build_stage(stage: type[StageT], zip_: CfgNode, **given: Any) -> StageT:
+    """A stage with the constants of its sections of ``MODEL.ZIP``, and those of its own stages.
+
+    Args:
+        given: constants that are not of the config.
 
     Raises:
-        ConfigError: a method or rule that does not exist.
+        ConfigError: an unusable value.
+        KeyError: the sections lack a constant.
     """
-    zip_ = cfg.MODEL.ZIP
-    return DiscoverySettings(
-        method=_discovery_method(zip_),
-        min_area=zip_.DISCOVERY.MIN_AREA,
-        k=zip_.CLUSTERING.K,
-        centres=_one_of(zip_, "CLUSTERING.CENTRES", ("grid", "semantic")),
-        max_iterations=zip_.CLUSTERING.MAX_ITERATIONS,
-        rtol=zip_.CLUSTERING.RTOL,
-        activation_share=zip_.SELECTION.ACTIVATION_SHARE,
-        boundary_rule=_one_of(zip_, "SELECTION.BOUNDARY_RULE", ("box_area", "inscribed_radius")),
-        boundary_score=zip_.SELECTION.BOUNDARY_SCORE,
-        min_radius=zip_.SELECTION.MIN_RADIUS,
-        grow=zip_.REGROUPING.GROW,
-        quantile=zip_.WATERSHED.QUANTILE,
-        radius=zip_.WATERSHED.RADIUS,
-        more_radii=tuple(zip_.WATERSHED.MORE_RADII),
-        prominence=zip_.WATERSHED.PROMINENCE,
-        more_prominences=tuple(zip_.WATERSHED.MORE_PROMINENCES),
-        smoothing=zip_.WATERSHED.SMOOTHING,
-    )
-
-
-def _discovery_method(zip_: CfgNode) -> str:
-    method = _one_of(zip_, "DISCOVERY.METHOD", ("clusters", "watershed", "silhouette"))
-    if method == "clusters" and zip_.DISCOVERY.FINE > 1:
-        raise ConfigError(
-            "MODEL.ZIP.DISCOVERY.FINE",
-            f"{zip_.DISCOVERY.FINE} is for soft boundaries; clusters have the features' cells: 1",
-        )
-    return method
-
-
-def scoring_stage(cfg: CfgNode) -> Callable:
-    """``to_instances`` with the config's thresholds and caps."""
-    return partial(
-        to_instances,
-        name_score=_one_of(cfg.MODEL.ZIP, "SCORING.NAME_SCORE", NAME_SCORES),
-        nms_threshold=cfg.MODEL.ZIP.SCORING.NMS_THRESH,
-        nms_across=cfg.MODEL.ZIP.SCORING.NMS_ACROSS,
-        min_score=cfg.MODEL.ZIP.SCORING.MIN_SCORE,
-        max_detections=cfg.TEST.DETECTIONS_PER_IMAGE,
-    )
-
-
-def class_names(cfg: CfgNode) -> tuple[str, ...]:
-    """``MODEL.ZIP.CLASS_NAMES``, or the names in the metadata of the first test data set.
-
-    Raises:
-        NamesError: neither names any category, or the names are unusable.
-    """
-    if cfg.MODEL.ZIP.CLASS_NAMES:
-        return check_names(cfg.MODEL.ZIP.CLASS_NAMES, "MODEL.ZIP.CLASS_NAMES")
-    for dataset in cfg.DATASETS.TEST[:1]:
-        metadata = MetadataCatalog.get(dataset)
-        if not metadata.get("thing_classes") and dataset in DatasetCatalog.list():
-            DatasetCatalog.get(dataset)  # COCO-format files bring their names when they are loaded
-        names = metadata.get("thing_classes")
-        if names:
-            return check_names(names, f"thing_classes of the data set '{dataset}'")
-    raise NamesError(
-        "MODEL.ZIP.CLASS_NAMES: no names to look for; set it, or DATASETS.TEST to a data set "
-        "whose metadata has thing_classes"
-    )
+    kinds = get_type_hints(stage)
+    keys = {}
+    for each in fields(stage):
+        if each.name in given:
+            continue
+        if isinstance(kinds[each.name], type) and issubclass(kinds[each.name], Stage):
+            given[each.name] = build_stage(kinds[each.name], zip_)
+            continue
+        key = each.name.upper()
+        (section, *_) = [s for s in stage.SECTIONS if key in zip_[s]] or stage.SECTIONS
+        given[each.name], keys[each.name] = zip_[section][key], f"MODEL.ZIP.{section}.{key}"
+    try:
+        return stage(**given)
+    except ConstantError as error:
+        raise ConfigError(keys[error.name], error.problem) from error
 
 
 def build_text(
@@ -271,7 +221,7 @@ def build_text(
     return embeddings[:-1], embeddings[-1]
 
 
-def _one_of(zip_: CfgNode, key: str, allowed: tuple[str, ...]) -> str:
+def _one_of(zip_: CfgNode, key: str, allowed: Sequence[str]) -> str:
     value = _value(zip_, key)
     if value not in allowed:
         raise ConfigError(f"MODEL.ZIP.{key}", f"'{value}' is not one of: {', '.join(allowed)}")

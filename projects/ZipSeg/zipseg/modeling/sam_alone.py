@@ -1,7 +1,7 @@
-"""SAM alone: its automatic masks, each named by CLIP on the masked crop (the paper's baseline)."""
+"""SAM alone: its automatic masks, each classified by CLIP on the masked crop (the baseline)."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,26 +10,20 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
-from ..structures import Masks, Present, Proposals
-from ..structures.masks import resized_mask
-from .build import (
-    build_text,
-    class_names,
-    input_format,
-    naming_network,
-    naming_stage,
-    scoring_stage,
-    segmenter_of,
-)
+from ..data.vocabulary import class_names
+from ..structures import Masks, Present, Proposals, mask_boxes, resized_mask
+from .build import build_stages, build_text, classifying_network, input_format, segmenter_of
 from .networks.clip_crops import ClipCrops
 from .networks.preprocess import to_rgb
 from .networks.segmenters import Segmenter
 from .networks.weights import load_clip
+from .stages.classification import ScoreCategories
+from .stages.scoring import ToInstances
 
 
 @META_ARCH_REGISTRY.register()
 class SamAlone(nn.Module):
-    """Segments everything, then names every mask; no boundary prior, no image-level naming.
+    """Segments everything, then classifies every mask; no boundary prior, no image-level scores.
 
     Args:
         crops: CLIP on masked crops.
@@ -38,8 +32,8 @@ class SamAlone(nn.Module):
         names: the C category names.
         text: their embeddings [C, D].
         empty_text: the empty string's embedding [D].
-        score_names: embeddings and texts to scores.
-        finish: proposals, masks and names to instances.
+        score_categories: embeddings and texts to scores.
+        to_instances: masks with the scores of their crops to instances.
         input_format: "BGR" or "RGB".
     """
 
@@ -53,14 +47,14 @@ class SamAlone(nn.Module):
         names: Sequence[str],
         text: Tensor,
         empty_text: Tensor,
-        score_names: Callable,
-        finish: Callable,
+        score_categories: ScoreCategories,
+        to_instances: ToInstances,
         input_format: str,
     ) -> None:
         super().__init__()
         self.crops, self.segmenter = crops, segmenter
         self._generate = segmenter.mask_generator(**settings)
-        self._score_names, self._finish = score_names, finish
+        self._score_categories, self._to_instances = score_categories, to_instances
         self.names, self.input_format = tuple(names), input_format
         self.register_buffer("text", text, persistent=False)
         self.register_buffer("empty_text", empty_text, persistent=False)
@@ -69,11 +63,12 @@ class SamAlone(nn.Module):
     def from_config(cls, cfg):
         zip_, own = cfg.MODEL.ZIP, cfg.MODEL.SAM_ALONE
         names = class_names(cfg)
-        network = naming_network(cfg)
+        network = classifying_network(cfg)
         clip, tokenizer = load_clip(
             zip_[network].ARCH, zip_[network].WEIGHTS, f"MODEL.ZIP.{network}"
         )
         text, empty_text = build_text(cfg, clip, tokenizer, names, network)
+        stages = build_stages(cfg, clip)
         return {
             "crops": ClipCrops(clip.visual, cfg.MODEL.ZIP.SCORING.CROP_SIZE),
             "segmenter": segmenter_of(cfg),
@@ -86,8 +81,8 @@ class SamAlone(nn.Module):
             "names": names,
             "text": text,
             "empty_text": empty_text,
-            "score_names": naming_stage(cfg, clip),
-            "finish": partial(scoring_stage(cfg), name_score="image"),  # its scores are of crops
+            "score_categories": stages.score_categories,
+            "to_instances": replace(stages.to_instances, category_score="crop"),
             "input_format": input_format(cfg),
         }
 
@@ -116,19 +111,25 @@ class SamAlone(nn.Module):
         )
         mask = torch.as_tensor(stacked, dtype=torch.bool, device=self.device)
         iou = torch.tensor([each["predicted_iou"] for each in found], device=self.device)
-        score, category = self._name(image, mask)
-        mask = resized_mask(mask, (entry.get("height", size[0]), entry.get("width", size[1])))
-        each = torch.arange(len(mask), device=self.device)
-        empty = iou.new_zeros((len(mask), 0))
-        return self._finish(
-            Proposals(each, empty, empty),
-            Masks(mask, iou.float().clamp(0, 1)),
-            Present(category, score),
+        point = torch.tensor([each["point_coords"][0] for each in found], device=self.device)
+        present, place, score = self._classify(image, mask)
+        proposals = Proposals(
+            place, mask_boxes(mask), point.float().reshape(-1, 2), torch.zeros_like(place)
         )
+        asked = resized_mask(mask, (entry.get("height", size[0]), entry.get("width", size[1])))
+        return self._to_instances(proposals, Masks(asked, iou.float().clamp(0, 1)), present, score)
 
-    def _name(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Score [M] and category [M] of the best name for each masked crop."""
-        if not len(mask):
-            return self.text.new_zeros(0), self.text.new_zeros(0, dtype=torch.int64)
-        scores = self._score_names(self.crops(image, mask), self.text, self.empty_text)
-        return tuple(scores.max(dim=1))
+    def _classify(self, image: Tensor, mask: Tensor) -> tuple[Present, Tensor, Tensor]:
+        """The categories of M masks, the place of each mask's among them [M] and its score [M].
+
+        A category's own score is that of its best mask.
+        """
+        if len(mask):
+            embedding = self.crops(image, mask)
+            score, category = self._score_categories(embedding, self.text, self.empty_text).max(1)
+        else:
+            score, category = self.text.new_zeros(0), self.text.new_zeros(0, dtype=torch.int64)
+        categories, place = category.unique(return_inverse=True)
+        best = score.new_zeros(len(categories)).scatter_reduce(0, place, score, "amax")
+        order = best.argsort(descending=True, stable=True)
+        return Present(categories[order], best[order]), order.argsort()[place], score

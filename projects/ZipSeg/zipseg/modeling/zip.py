@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..structures import Activation, Masks, Present, Proposals, Trace
 from .build import Stages, zip_arguments
 from .networks.clip_boundary import ClipBoundary
-from .networks.clip_classifier import ClipNaming
+from .networks.clip_classifier import ClipClassifier
 from .networks.clip_crops import ClipCrops
 from .networks.clip_dense import ClipDense, DenseTokens
 from .networks.precision import reduced_precision
@@ -37,8 +37,8 @@ class Zip(nn.Module):
         empty_text: the empty string's embedding [D].
         stages: the stages with their constants.
         use_points: prompt the segmenter with each proposal's point besides its box.
-        naming: a pass of its own for naming; None uses the class token of ``semantic``.
-        crops: scores each object's name on its masked crop; None does not.
+        classifier: a pass of its own to classify images; None uses ``semantic``'s class token.
+        crops: scores each object's category on its masked crop; None does not.
         input_format: "BGR" or "RGB", the channels of the input images.
         autocast: run the networks in reduced precision; the stages are always in full.
     """
@@ -55,7 +55,7 @@ class Zip(nn.Module):
         empty_text: Tensor,
         stages: Stages,
         use_points: bool = False,
-        naming: ClipNaming | None = None,
+        classifier: ClipClassifier | None = None,
         crops: ClipCrops | None = None,
         input_format: str = "BGR",
         autocast: bool = False,
@@ -64,7 +64,7 @@ class Zip(nn.Module):
         self.semantic, self.boundary, self.segmenter = semantic, boundary, segmenter
         self.names = tuple(names)
         self.stages = stages
-        self.naming, self.crops, self.use_points = naming, crops, use_points
+        self.classifier, self.crops, self.use_points = classifier, crops, use_points
         self.input_format = input_format
         self.autocast = autocast
         self.register_buffer("text", text, persistent=False)
@@ -105,13 +105,15 @@ class Zip(nn.Module):
         activations = [
             self._activate(*each) for each in zip(images, tokens, presents, features, strict=True)
         ]
-        proposals = [
-            self._discover(*each) for each in zip(images, features, activations, strict=True)
+        discovered = [
+            self.stages.discover(each, activation, image.shape[-2:])
+            for image, each, activation in zip(images, features, activations, strict=True)
         ]
+        proposals, pieces = ([each[i] for each in discovered] for i in (0, 1))
         masks = self._segment(images, proposals, [_output_size(x) for x in batched_inputs])
         crop_scores = map(self._score_crops, images, proposals, masks, presents)
         instances = map(self.stages.to_instances, proposals, masks, presents, crop_scores)
-        columns = (presents, activations, features, proposals, masks, instances)
+        columns = (presents, activations, features, proposals, pieces, masks, instances)
         return [Trace(*each) for each in zip(*columns, strict=True)]
 
     def _tokens(self, images: Sequence[Tensor]) -> list[DenseTokens]:
@@ -121,20 +123,20 @@ class Zip(nn.Module):
     def _classify(self, images: Sequence[Tensor], tokens: list[DenseTokens]) -> list[Present]:
         if not images:
             return []
-        if self.naming is None:
+        if self.classifier is None:
             views, counts = torch.stack([each.image for each in tokens])[:, None], [1]
         else:
-            views, counts = self._image_embeddings(images), self.naming.counts
-        scores = self._score_names(views.flatten(0, 1)).unflatten(0, views.shape[:2])
-        return [self.stages.choose_present(each) for each in pool_views(scores, counts)]
+            views, counts = self._image_embeddings(images), self.classifier.counts
+        scores = self._score_categories(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+        return [self.stages.select_present(each) for each in pool_views(scores, counts)]
 
-    def _score_names(self, embedding: Tensor) -> Tensor:
-        texts = self.naming or self
-        return self.stages.score_names(embedding, texts.text, texts.empty_text)
+    def _score_categories(self, embedding: Tensor) -> Tensor:
+        texts = self.classifier or self
+        return self.stages.score_categories(embedding, texts.text, texts.empty_text)
 
     def _image_embeddings(self, images: Sequence[Tensor]) -> Tensor:
         with self._reduced_precision():
-            return self.naming(images)
+            return self.classifier(images)
 
     def _boundary_features(self, images: Sequence[Tensor]) -> list[Tensor]:
         with self._reduced_precision():
@@ -143,14 +145,10 @@ class Zip(nn.Module):
     def _activate(
         self, image: Tensor, tokens: DenseTokens, present: Present, features: Tensor
     ) -> Activation:
-        similarity = self.stages.name_similarity(
+        similarity = self.stages.compare_patches(
             tokens.image, tokens.patch, self.text, self.empty_text, present.category
         )
         return self.stages.activate(similarity, tokens.grid, image.shape[-2:], features.shape[-2:])
-
-    def _discover(self, image: Tensor, features: Tensor, activation: Activation) -> Proposals:
-        (height, width), (rows, columns) = image.shape[-2:], activation.active.shape[-2:]
-        return self.stages.discover(features, activation).scaled(width / columns, height / rows)
 
     def _segment(
         self, images: Sequence[Tensor], proposals: list[Proposals], sizes: list[tuple[int, int]]
@@ -162,16 +160,15 @@ class Zip(nn.Module):
     def _score_crops(
         self, image: Tensor, proposals: Proposals, masks: Masks, present: Present
     ) -> Tensor | None:
-        """The score of each object's name on its masked crop [N]."""
+        """The score of each object's category on its masked crop [N]."""
         if self.crops is None:
             return None
-        if not len(masks.mask):
+        if not len(masks):
             return masks.iou
         with self._reduced_precision():
             embedding = self.crops(image, masks.mask)
-        return self._score_names(embedding).gather(1, present.category[proposals.category, None])[
-            :, 0
-        ]
+        category = present.category[proposals.category]
+        return self._score_categories(embedding).gather(1, category[:, None])[:, 0]
 
     def _reduced_precision(self) -> torch.autocast:
         return reduced_precision(self.device, self.autocast)

@@ -13,7 +13,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ..utils.errors import REQUEUE
@@ -110,7 +110,7 @@ class Pipeline:
             "metrics": step.measured(step.product) if step.measured else {},
             "seconds": round(time.monotonic() - begin, 1),
             "commit": commit(),
-            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         write_json(folder / DONE, record)
 

@@ -6,6 +6,7 @@
 
 from .activation import Activation
 from .masks import Masks, mask_boxes, resized_mask
+from .pieces import Pieces
 from .present import Present
 from .proposals import Proposals
 from .trace import Trace
@@ -13,6 +14,7 @@ from .trace import Trace
 __all__ = [
     "Activation",
     "Masks",
+    "Pieces",
     "Present",
     "Proposals",
     "Trace",

@@ -1,17 +1,31 @@
 """Masks of proposals; stacks of boolean masks, their boxes and other sizes."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checked import Rows
 
-class Masks(NamedTuple):
-    """One mask for each proposal."""
 
-    mask: Tensor  # bool [N, H, W]
-    iou: Tensor  # float32 [N] in 0..1, the IoU the segmenter predicts for its mask
+@dataclass(frozen=True, eq=False)
+class Masks(Rows):
+    """One mask for each of N proposals.
+
+    Attributes:
+        mask: bool [N, H, W].
+        iou: the IoU that the segmenter predicts for its mask, 0..1, float [N].
+    """
+
+    mask: Annotated[Tensor, "N H W", bool]
+    iou: Annotated[Tensor, "N", float]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return tuple(self.mask.shape[1:])
 
 
 def resized_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:

@@ -1,12 +1,21 @@
 """Which categories an image shows."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
+from .checked import Rows
 
-class Present(NamedTuple):
-    """The categories judged present in one image, best first."""
 
-    category: Tensor  # int64 [P], indices into the list of names
-    score: Tensor  # float32 [P] in 0..1, the image-level score S_img
+@dataclass(frozen=True, eq=False)
+class Present(Rows):
+    """The P categories judged present in one image, best first.
+
+    Attributes:
+        category: places in the model's ``names``, int64 [P].
+        score: the image-level score S_img, 0..1, float [P].
+    """
+
+    category: Annotated[Tensor, "P", int]
+    score: Annotated[Tensor, "P", float]

@@ -5,34 +5,25 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..modeling.stages.discovery import DiscoverySettings, cluster_and_select, share_out_softly
-from ..structures import Trace
+from ..structures import Pieces, Trace
 
 _COLOURS = mpl.colormaps["tab10"]
 _NAMED = 2  # names in the title and the legend
 _DRAWN = 10  # instances, the best ones: more would hide each other
 
 
-def save_stage_panel(
-    path: str | Path,
-    rgb: np.ndarray,
-    trace: Trace,
-    names: Sequence[str],
-    settings: DiscoverySettings,
-) -> None:
+def save_stage_panel(path: str | Path, rgb: np.ndarray, trace: Trace, names: Sequence[str]) -> None:
     """Writes the panel of one image as PNG.
 
     Args:
         rgb: the image, uint8 [H, W, 3].
         trace: what Zip's stages handed on for it.
         names: all names of the model.
-        settings: of the discovery that made the trace.
     """
     figure = Figure(figsize=(12, 7), layout="constrained")
     axes = figure.subplots(2, 3).ravel()
@@ -42,8 +33,8 @@ def save_stage_panel(
     axes[0].set_title(_name_list(present, trace.present.score.tolist()), fontsize=9)
     axes[0].imshow(rgb)
     _draw_activation(axes[1], trace, present)
-    _draw_pieces(axes[2], axes[3], trace, settings)
-    axes[4].set_title(f"objects: {len(trace.proposals.box)}", fontsize=9)
+    _draw_pieces(axes[2], axes[3], trace.pieces)
+    axes[4].set_title(f"objects: {len(trace.proposals)}", fontsize=9)
     axes[4].imshow(rgb)
     for box, point, index in zip(
         trace.proposals.box.tolist(),
@@ -76,20 +67,17 @@ def _draw_activation(axis: Axes, trace: Trace, present: Sequence[str]) -> None:
         )
 
 
-def _draw_pieces(boundary: Axes, pieces: Axes, trace: Trace, settings: DiscoverySettings) -> None:
-    if settings.method != "clusters":
-        strength, labels = share_out_softly(trace.features, trace.activation, settings)
+def _draw_pieces(boundary: Axes, pieces: Axes, drawn: Pieces) -> None:
+    if drawn.boundary.is_floating_point():
         boundary.set_title("boundary strength", fontsize=9)
-        boundary.imshow(strength.cpu().numpy(), cmap="magma")
-        label = labels[0].max(axis=0, initial=0)
-        pieces.set_title("regions shared out", fontsize=9)
+        boundary.imshow(drawn.boundary.cpu().numpy(), cmap="magma")
     else:
-        clusters, fragments, keep = cluster_and_select(trace.features, trace.activation, settings)
-        boundary.set_title(f"{settings.k} clusters", fontsize=9)
-        boundary.imshow(clusters.cpu().numpy(), cmap="tab20", interpolation="nearest")
-        kept = keep.any(dim=0) if len(keep) else torch.zeros_like(fragments.area, dtype=torch.bool)
-        label = torch.where(kept[fragments.label], fragments.label + 1, 0).cpu().numpy()
-        pieces.set_title("kept fragments", fontsize=9)
+        boundary.set_title(f"{len(drawn.boundary.unique())} clusters", fontsize=9)
+        boundary.imshow(drawn.boundary.cpu().numpy(), cmap="tab20", interpolation="nearest")
+    pieces.set_title("pieces of objects", fontsize=9)
+    label = drawn.label.cpu().numpy()
+    kept = np.append(drawn.kept.cpu().numpy(), False)  # -1 is none
+    label = np.where(kept[label], label + 1, 0).max(axis=0, initial=0)
     shuffled = np.where(label > 0, 1 + label * 7919 % 19, 0)
     pieces.imshow(
         np.ma.masked_equal(shuffled, 0), cmap="tab20", vmin=0, vmax=19, interpolation="nearest"

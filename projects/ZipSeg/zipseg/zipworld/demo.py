@@ -12,7 +12,6 @@ from ..data.inputs import InputReader
 from ..engine.inference import load_model
 from ..engine.setup import load_config
 from ..engine.trainer import Trainer
-from ..modeling.build import discovery_settings
 from ..modeling.zip import Zip
 from ..utils.files import write_json
 from ..visualization.stage_panel import save_stage_panel
@@ -67,7 +66,7 @@ def draw_panels(cfg, model: Zip, folder: Path, count: int) -> None:
         entry = inputs.entry(path, inputs.pixels(path))
         (trace,) = model.trace([entry])
         rgb = entry["image"].permute(1, 2, 0).numpy()
-        save_stage_panel(folder / path.name, rgb, trace, model.names, discovery_settings(cfg))
+        save_stage_panel(folder / path.name, rgb, trace, model.names)
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:

@@ -9,7 +9,6 @@ from detectron2.modeling import build_model
 from ...data.images import read_image
 from ...engine.loader import build_image_loader
 from ...evaluation.columns import GroundTruth
-from ...modeling.build import discovery_settings
 from ...utils.files import load_json
 from .causes import find_fates, largest_causes
 from .recording import record_stages
@@ -35,7 +34,7 @@ def attribute_lost_objects(
     if not reuse:
         model = build_model(cfg).eval()
         loader = build_image_loader(cfg, dataset)
-        record_stages(model, loader, discovery_settings(cfg), records, limit)
+        record_stages(model, loader, records, limit)
     annotations = MetadataCatalog.get(dataset).json_file
     truth = GroundTruth.from_coco(load_json(annotations), annotations)
     fates = find_fates(truth, load_records(records))

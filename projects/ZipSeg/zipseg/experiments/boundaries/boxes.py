@@ -38,10 +38,8 @@ class BoxScore(NamedTuple):
         return {key: 100 * getattr(self, key) for key in ("recall", "precision", "f1")}
 
 
-def found_boxes(scene: ProbedImage, objects: Proposals, grid: tuple[int, int]) -> FoundBoxes:
-    """The boxes of objects on a grid (h, w), in pixels and ready to be matched."""
-    height, width = scene.image.shape[-2:]
-    objects = objects.scaled(width / grid[1], height / grid[0])
+def found_boxes(scene: ProbedImage, objects: Proposals) -> FoundBoxes:
+    """The boxes of objects, ready to be matched."""
     box, plane = objects.box.double(), objects.category.numpy()
     iou = box_iou(box, box.new_tensor(scene.box)).numpy()
     iou[plane[:, None] != scene.plane] = 0

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-from .methods import Pieces
+from .methods import Cuts
 from .oracle import Oracle
 
 LARGE = 0.1  # share of an object's cells from which on a piece of it counts
@@ -42,11 +42,11 @@ class BoundaryCounts(NamedTuple):
 NOTHING = BoundaryCounts(0, 0, 0, 0, 0, 0)
 
 
-def count_boundaries(pieces: Pieces, oracle: Oracle) -> BoundaryCounts:
+def count_boundaries(cuts: Cuts, oracle: Oracle) -> BoundaryCounts:
     """Counts for one image."""
-    near = F.max_pool2d(pieces.boundary.float(), 3, 1, 1) > 0
+    near = F.max_pool2d(cuts.boundary.float(), 3, 1, 1) > 0
     inside = oracle.label > 0
-    segment = pieces.segment.expand_as(oracle.label)[inside].long()
+    segment = cuts.segment.expand_as(oracle.label)[inside].long()
     label = oracle.label[inside]
     area = label.bincount()
     pair, cells = torch.stack([label, segment]).unique(dim=1, return_counts=True)

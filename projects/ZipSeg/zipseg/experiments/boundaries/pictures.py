@@ -1,13 +1,13 @@
 """Pictures of a probe: the image with its objects, the boundaries, and what was found."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...modeling.stages.discovery import Discovery
 from .methods import METHODS
 from .oracle import ProbedImage, grid_of
 from .sources import FeatureSource
@@ -22,7 +22,7 @@ def draw(
     scenes: list[ProbedImage],
     name: str,
     cells: int,
-    settings: NamedTuple,
+    settings: Discovery,
     folder: Path,
 ) -> None:
     """Writes ``SOURCE_METHOD_IMAGE.png``: true boxes | boundaries and contacts | found boxes.
@@ -36,15 +36,12 @@ def draw(
         oracle, activation = scene.oracle[cells], scene.oracle[cells * method.fine].activation
         grid = grid_of(scene.image, cells)
         features = source.extract(scene.image, grid)
-        pieces = method.pieces(features, activation, settings)
-        (objects,) = method.discover(features, activation, [settings])
+        cuts = method.cuts(features, activation, settings)
+        (objects,) = method.discover(features, activation, [settings], scene.image.shape[-2:])
         rgb = scene.image.permute(1, 2, 0).numpy()
-        height, width = rgb.shape[:2]
-        rows, columns = activation.active.shape[-2:]
-        objects = objects.scaled(width / columns, height / rows)
         map_ = np.zeros((*grid, 3), np.uint8)
         map_[oracle.activation.active.any(dim=0)] = 70
-        map_[pieces.boundary.any(dim=0)] = WHITE
+        map_[cuts.boundary.any(dim=0)] = WHITE
         map_[oracle.contact.any(dim=0)] //= 2
         map_[oracle.contact.any(dim=0), 0] = 255
         panels = [_panel(rgb, scene.box), _panel(map_), _panel(rgb, objects.box.numpy())]

@@ -11,11 +11,12 @@ from typing import NamedTuple
 import torch
 from tqdm import tqdm
 
+from ...modeling.stages.discovery import Discovery
 from ...utils.errors import ImageError, ZipSegError
 from .boxes import BoxScore, FoundBoxes, found_boxes, score_boxes
 from .counts import NOTHING, BoundaryCounts, count_boundaries
 from .images import ProbeImages
-from .methods import METHODS, Method
+from .methods import METHODS, Method, constants
 from .oracle import ProbedImage, grid_of, read_image_objects
 from .pictures import draw
 from .sources import FeatureSource
@@ -57,7 +58,7 @@ class Option(NamedTuple):
     """A setting to try on a grid with so many cells on the short side."""
 
     cells: int
-    settings: NamedTuple
+    settings: Discovery
 
 
 @torch.no_grad()
@@ -102,7 +103,7 @@ def probe(source: FeatureSource, request: ProbeRequest, pictures: Path | None = 
         "at_precision": scores[1] if len(scores) > 1 else None,
         "boundaries": counts.measures(),
         "cells": best.cells,
-        "settings": best.settings._asdict(),
+        "settings": constants(best.settings),
         "cpu_seconds": round(time.process_time() - start, 1),
     }
 
@@ -150,10 +151,10 @@ def _discover(
             here = [i for i, option in enumerate(options) if option.cells == n]
             settings = [options[i].settings for i in here]
             activation = scene.oracle[n * method.fine].activation
-            objects = method.discover(features, activation, settings)
+            objects = method.discover(features, activation, settings, scene.image.shape[-2:])
             for i, each in zip(here, objects, strict=True):
-                found[i].append(found_boxes(scene, each, activation.active.shape[-2:]))
+                found[i].append(found_boxes(scene, each))
             if purpose == "measuring" and 0 in here:
-                pieces = method.pieces(features, activation, settings[0])
-                counts += count_boundaries(pieces, scene.oracle[n])
+                cuts = method.cuts(features, activation, settings[0])
+                counts += count_boundaries(cuts, scene.oracle[n])
     return found, counts

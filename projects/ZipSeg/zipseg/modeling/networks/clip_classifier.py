@@ -1,4 +1,4 @@
-"""Image-level naming by a pass of its own over a CLIP's whole image tower."""
+"""Image-level classification by a pass of its own over a CLIP's whole image tower."""
 
 import itertools
 import math
@@ -13,7 +13,7 @@ from .preprocess import normalise, resize_square
 from .vit import interpolate_positions
 
 
-class ClipNaming(nn.Module):
+class ClipClassifier(nn.Module):
     """Embeddings of whole images and of windows into them, with the texts to compare them to.
 
     Args:

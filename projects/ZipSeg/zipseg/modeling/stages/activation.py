@@ -1,37 +1,50 @@
-"""Semantic clues: where each present name is, from CLIP Surgery's tokens (arXiv 2304.05653)."""
+"""Semantic clues: where each present category is, from CLIP Surgery's tokens (arXiv 2304.05653)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ...structures import Activation
+from .stage import Stage
 
 
-def name_similarity(
-    image: Tensor,
-    patch: Tensor,
-    text: Tensor,
-    empty_text: Tensor,
-    category: Tensor,
-    redundancy: str = "empty_text",
-    norm: str = "tokens",
-) -> Tensor:
-    """Similarity of each patch to each present name, [N, P], any range.
+@dataclass(frozen=True)
+class ComparePatches(Stage):
+    """Similarity of each patch to each present category.
 
     Args:
-        image: class token [D].
-        patch: tokens of CLIP Surgery [N, D].
-        text: embeddings of all names [C, D].
-        empty_text: the empty string's [D].
-        category: indices of the P present names.
-        redundancy: "empty_text" subtracts the empty string's similarity, "mean_name" the mean over
-            all names.
+        redundancy: what is subtracted: "empty_text" the empty string's similarity, "mean_category"
+            the mean over all categories.
         norm: see ``normalise_tokens``.
     """
-    image, patch = normalise_tokens(image, patch, norm)
-    if redundancy == "empty_text":
-        return similarity_to_names(patch, text[category], empty_text)
-    return similarity_among_names(image, patch, text)[:, category]
+
+    SECTIONS: ClassVar = ("ACTIVATION",)
+    redundancy: str = "empty_text"
+    norm: str = "tokens"
+
+    def __post_init__(self) -> None:
+        self._check_one_of("redundancy", ("empty_text", "mean_category"))
+        self._check_one_of("norm", ("tokens", "channels"))
+
+    def __call__(
+        self, image: Tensor, patch: Tensor, text: Tensor, empty_text: Tensor, category: Tensor
+    ) -> Tensor:
+        """Similarity of any range, [N, P].
+
+        Args:
+            image: class token [D].
+            patch: tokens of CLIP Surgery [N, D].
+            text: embeddings of all names [C, D].
+            empty_text: the empty string's [D].
+            category: places of the P present categories.
+        """
+        image, patch = normalise_tokens(image, patch, self.norm)
+        if self.redundancy == "empty_text":
+            return similarity_to_names(patch, text[category], empty_text)
+        return similarity_among_names(image, patch, text)[:, category]
 
 
 def normalise_tokens(image: Tensor, patch: Tensor, norm: str) -> tuple[Tensor, Tensor]:
@@ -67,45 +80,59 @@ def similarity_among_names(image: Tensor, patch: Tensor, text: Tensor) -> Tensor
     return weighted - weighted.mean(dim=1, keepdim=True)
 
 
-def activate(
-    similarity: Tensor,
-    token_grid: tuple[int, int],
-    image_size: tuple[int, int],
-    feature_grid: tuple[int, int],
-    threshold: float,
-    min_similarity: float = 0.0,
-    exclusive: bool = False,
-    fine: int = 1,
-) -> Activation:
-    """Activated regions on the feature grid, or one that is ``fine`` times finer along each axis.
+@dataclass(frozen=True)
+class Activate(Stage):
+    """Activated regions on the features' grid, or one that is finer.
 
-    The demo min-max normalises each name over the tokens, resizes bilinearly to the image, cuts at
-    ``threshold`` times the mean over the image and takes the nearest pixel for each cell of the
+    The demo min-max normalises each category over the tokens, resizes bilinearly to the image, cuts
+    at ``thresh`` times the mean over the image and takes the nearest pixel for each cell of the
     grid. Bilinear resizing is linear and separable, so mean and samples come from two small matrix
     products and the full-size map is never made.
 
     Args:
-        similarity: [N, P] over the N = gh * gw tokens of ``token_grid``.
-        image_size: (height, width) of the image in pixels.
-        feature_grid: (h, w) of the boundary features.
-        threshold: multiple of the mean similarity.
+        thresh: multiple of the mean similarity.
         min_similarity: active cells are above this too, 0..1.
-        exclusive: a cell is active for the name with the highest similarity only.
+        exclusive: a cell is active for the category with the highest similarity only.
+        fine: cells along one cell of the features.
     """
-    low = similarity.amin(dim=0)
-    spread = (similarity.amax(dim=0) - low).clamp_min(torch.finfo(similarity.dtype).tiny)
-    maps = ((similarity - low) / spread).T.reshape(-1, *token_grid)
 
-    rows = _bilinear_matrix(token_grid[0], image_size[0], maps)
-    columns = _bilinear_matrix(token_grid[1], image_size[1], maps)
-    mean = torch.einsum("i,pij,j->p", rows.mean(dim=0), maps, columns.mean(dim=0))
-    rows = rows[_nearest(image_size[0], fine * feature_grid[0], maps.device)]
-    columns = columns[_nearest(image_size[1], fine * feature_grid[1], maps.device)]
-    on_grid = rows @ maps @ columns.T
-    active = on_grid > (threshold * mean).clamp_min(min_similarity)[:, None, None]
-    if exclusive and len(active):
-        active &= on_grid == on_grid.amax(dim=0)
-    return Activation(on_grid, active)
+    SECTIONS: ClassVar = ("ACTIVATION",)
+    thresh: float = 0.7
+    min_similarity: float = 0.0
+    exclusive: bool = False
+    fine: int = 1
+
+    def __post_init__(self) -> None:
+        self._check_least("fine", 1)
+
+    def __call__(
+        self,
+        similarity: Tensor,
+        token_grid: tuple[int, int],
+        image_size: tuple[int, int],
+        feature_grid: tuple[int, int],
+    ) -> Activation:
+        """The activation of P categories.
+
+        Args:
+            similarity: [N, P] over the N = gh * gw tokens of ``token_grid``.
+            image_size: (height, width) of the image in pixels.
+            feature_grid: (h, w) of the boundary features.
+        """
+        low = similarity.amin(dim=0)
+        spread = (similarity.amax(dim=0) - low).clamp_min(torch.finfo(similarity.dtype).tiny)
+        maps = ((similarity - low) / spread).T.reshape(-1, *token_grid)
+
+        rows = _bilinear_matrix(token_grid[0], image_size[0], maps)
+        columns = _bilinear_matrix(token_grid[1], image_size[1], maps)
+        mean = torch.einsum("i,pij,j->p", rows.mean(dim=0), maps, columns.mean(dim=0))
+        rows = rows[_nearest(image_size[0], self.fine * feature_grid[0], maps.device)]
+        columns = columns[_nearest(image_size[1], self.fine * feature_grid[1], maps.device)]
+        on_grid = rows @ maps @ columns.T
+        active = on_grid > (self.thresh * mean).clamp_min(self.min_similarity)[:, None, None]
+        if self.exclusive and len(active):
+            active &= on_grid == on_grid.amax(dim=0)
+        return Activation(on_grid, active)
 
 
 def _bilinear_matrix(size: int, new_size: int, like: Tensor) -> Tensor:

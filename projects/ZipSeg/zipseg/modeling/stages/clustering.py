@@ -1,13 +1,54 @@
 """The boundary prior's clusters: K-Means over the cells of a feature map, and where it starts."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from ...structures import Activation
+from .stage import Stage
 
 SUBSPACE = 32  # dimensions in which the movement of centres is followed exactly
 FEW_ROWS = 128  # matrix products of fewer rows may round differently from larger ones
 BLOCK = 1 << 18  # values taken up at a time, so that they stay in the cache
+
+
+@dataclass(frozen=True)
+class Cluster(Stage):
+    """K-Means over the cells of the boundary features.
+
+    Args:
+        k: how many clusters.
+        centres: where it starts: "grid" (the demo: ``grid_centres``) or "semantic"
+            (``semantic_centres``).
+        max_iterations: at most so many.
+        rtol: centres closer than this share of their value have converged.
+    """
+
+    SECTIONS: ClassVar = ("CLUSTERING",)
+    k: int = 20
+    centres: str = "grid"
+    max_iterations: int = 100
+    rtol: float = 1e-5
+
+    def __post_init__(self) -> None:
+        self._check_least("k", 1)
+        self._check_one_of("centres", ("grid", "semantic"))
+        self._check_least("max_iterations", 1)
+
+    def __call__(self, features: Tensor, activation: Activation) -> Tensor:
+        """The cluster of each cell, int64 [h, w], of features [C, h, w].
+
+        Raises:
+            ValueError: features that are not finite.
+        """
+        if self.centres == "semantic":
+            centres = semantic_centres(features, activation, self.k)
+        else:
+            centres = grid_centres(features, self.k)
+        labels, _ = kmeans(features, centres, self.max_iterations, self.rtol)
+        return labels
 
 
 def grid_centres(features: Tensor, k: int) -> Tensor:

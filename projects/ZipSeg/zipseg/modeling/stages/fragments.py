@@ -1,23 +1,35 @@
 """Fragments: the connected pieces of clusters, and which of them belong to an object."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import numpy as np
 import skimage.measure
 import torch
 from torch import Tensor
 
+from ...structures.checked import Checked
 from . import regions
+from .stage import Stage
 
 
-class Fragments(NamedTuple):
-    """The connected pieces of all clusters; lengths in cells of the feature grid."""
+@dataclass(frozen=True, eq=False)
+class Fragments(Checked):
+    """The F connected pieces of all clusters; lengths in cells of the feature grid.
 
-    label: Tensor  # int64 [h, w], 0..F-1
-    area: Tensor  # int64 [F]
-    box: Tensor  # int64 [F, 4], XYXY with exclusive ends
-    radius: Tensor  # float32 [F], of the largest inscribed circle
-    share: Tensor  # float32 [P, F] in 0..1, activated cells / all cells
+    Attributes:
+        label: int64 [h, w], 0..F-1.
+        area: int64 [F].
+        box: XYXY with exclusive ends, int64 [F, 4].
+        radius: of the largest inscribed circle, float [F].
+        share: activated cells / all cells of each category, 0..1, float [P, F].
+    """
+
+    label: Annotated[Tensor, "h w", int]
+    area: Annotated[Tensor, "F", int]
+    box: Annotated[Tensor, "F 4", int]
+    radius: Annotated[Tensor, "F", float]
+    share: Annotated[Tensor, "P F", float]
 
 
 def find_fragments(labels: Tensor, active: Tensor) -> Fragments:
@@ -43,10 +55,10 @@ def find_fragments(labels: Tensor, active: Tensor) -> Fragments:
 
 
 def active_in_common_clusters(labels: Tensor, active: Tensor, most_common: int) -> Tensor:
-    """The activated cells of each name, bool [P, h, w], that lie in its most common clusters.
+    """The activated cells of each category, bool [P, h, w], that lie in its common clusters.
 
-    In the released demo a name's fragments come from the 20 most common values of (cluster + 1) x
-    activated, the 0 of what is not activated among them. Of 20 clusters with activated cells, the
+    In the released demo a category's fragments come from the 20 most common values of (cluster + 1)
+    x activated, the 0 of what is not activated among them. Of 20 clusters with activated cells, the
     one with the fewest is thus left out. Among equally common values the first in the image wins.
 
     Args:
@@ -65,26 +77,39 @@ def active_in_common_clusters(labels: Tensor, active: Tensor, most_common: int) 
     return torch.from_numpy(common).to(active.device)
 
 
-def select_fragments(
-    fragments: Fragments,
-    activation_share: float = 0.3,
-    rule: str = "box_area",
-    boundary_score: float = 3.0,
-    min_radius: float = 2.0,
-) -> Tensor:
-    """Which fragments are part of an object of each name, bool [P, F].
+@dataclass(frozen=True)
+class SelectFragments(Stage):
+    """Which fragments are part of an object of each category.
 
-    A fragment is kept when more than ``activation_share`` (theta_1) of it is activated and it is no
-    rim. Rims are thin and long:
+    A fragment is kept when enough of it is activated and it is no rim. Rims are thin and long.
 
     Args:
-        rule: "box_area" (the paper's boundary score) keeps fragments whose bounding box has less
-            than ``boundary_score`` (theta_2) times their area; "inscribed_radius" keeps those in
-            which a circle of ``min_radius`` cells fits.
+        activation_share: theta_1; more than this share of a fragment has to be activated.
+        boundary_rule: "box_area" (the paper's boundary score) keeps fragments whose bounding box
+            has less than ``boundary_score`` (theta_2) times their area; "inscribed_radius" keeps
+            those in which a circle of ``min_radius`` cells fits.
+        most_common: see ``active_in_common_clusters``; 20 is the demo's, 0 looks at all clusters.
     """
-    if rule == "inscribed_radius":
-        solid = fragments.radius >= min_radius
-    else:
-        size = fragments.box[:, 2:] - fragments.box[:, :2]
-        solid = size.prod(dim=1) / fragments.area < boundary_score
-    return (fragments.share > activation_share) & solid
+
+    SECTIONS: ClassVar = ("SELECTION",)
+    activation_share: float = 0.3
+    boundary_rule: str = "box_area"
+    boundary_score: float = 3.0
+    min_radius: float = 2.0
+    most_common: int = 0
+
+    def __post_init__(self) -> None:
+        self._check_one_of("boundary_rule", ("box_area", "inscribed_radius"))
+
+    def considered(self, labels: Tensor, active: Tensor) -> Tensor:
+        """The activated cells, bool [P, h, w], that fragments are judged by."""
+        return active_in_common_clusters(labels, active, self.most_common)
+
+    def __call__(self, fragments: Fragments) -> Tensor:
+        """Those kept, bool [P, F]."""
+        if self.boundary_rule == "inscribed_radius":
+            solid = fragments.radius >= self.min_radius
+        else:
+            size = fragments.box[:, 2:] - fragments.box[:, :2]
+            solid = size.prod(dim=1) / fragments.area < self.boundary_score
+        return (fragments.share > self.activation_share) & solid

@@ -1,58 +1,74 @@
 """Scores, duplicates and caps: masks to Detectron2 instances."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from detectron2.layers import batched_nms
 from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
-from ...structures import Masks, Present, Proposals
-from ...structures.masks import mask_boxes
-
-NAME_SCORES = ("image", "crop", "both")
+from ...structures import Masks, Present, Proposals, mask_boxes
+from .stage import Stage
 
 
-def to_instances(
-    proposals: Proposals,
-    masks: Masks,
-    present: Present,
-    crop_score: Tensor | None = None,
-    *,
-    name_score: str = "image",
-    nms_threshold: float,
-    nms_across: bool = False,
-    min_score: float,
-    max_detections: int,
-) -> Instances:
+@dataclass(frozen=True)
+class ToInstances(Stage):
     """Instances of one image at the size of the masks, best first.
 
-    score = sqrt(name score * predicted IoU), the geometric mean of the paper. Boxes are those of
-    the masks; empty masks are dropped. Duplicates go by non-maximum suppression.
+    score = sqrt(category score * predicted IoU), the geometric mean of the paper. Boxes are those
+    of the masks; empty masks are removed, and duplicates by non-maximum suppression.
 
     Args:
-        proposals, masks: the same N proposals in the same order.
-        present: the names ``proposals.category`` points into.
-        crop_score: the score of each object's name for its masked crop [N], 0..1.
-        name_score: one of ``NAME_SCORES``, "image" for the paper's S_img.
-        nms_threshold: box IoU above which the lower score goes ...
-        nms_across: ... of any category, not of the same alone.
-        min_score: instances below go.
+        category_score: "image" for the paper's S_img, "crop" for the score of the masked crop, or
+            "both" for their geometric mean.
+        nms_thresh: box IoU above which the lower score is removed ...
+        nms_class_agnostic: ... of any category, not of the same alone.
+        min_score: instances below are removed.
         max_detections: at most so many remain.
     """
-    category = present.category[proposals.category]
-    by_name = present.score[proposals.category]
-    if name_score != "image":
-        by_name = crop_score if name_score == "crop" else (by_name * crop_score).sqrt()
-    score = (by_name * masks.iou).sqrt()
-    box = mask_boxes(masks.mask)
-    usable = (box[:, 2] > box[:, 0]) & (score >= min_score)
-    index = usable.nonzero()[:, 0]
-    group = torch.zeros_like(category) if nms_across else category
-    keep = index[batched_nms(box[index], score[index], group[index], nms_threshold)]
-    keep = keep[:max_detections]
-    return Instances(
-        tuple(masks.mask.shape[-2:]),
-        pred_boxes=Boxes(box[keep]),
-        scores=score[keep],
-        pred_classes=category[keep],
-        pred_masks=masks.mask[keep],
-    )
+
+    SECTIONS: ClassVar = ("SCORING",)
+    category_score: str = "image"
+    nms_thresh: float = 0.7
+    nms_class_agnostic: bool = False
+    min_score: float = 0.0
+    max_detections: int = 100
+
+    def __post_init__(self) -> None:
+        self._check_one_of("category_score", ("image", "crop", "both"))
+
+    def __call__(
+        self,
+        proposals: Proposals,
+        masks: Masks,
+        present: Present,
+        crop_score: Tensor | None = None,
+    ) -> Instances:
+        """Instances of the model's categories, from masks in the order of the proposals.
+
+        Args:
+            present: what ``proposals.category`` points into.
+            crop_score: of each object's category for its masked crop [N], 0..1.
+        """
+        category = present.category[proposals.category]
+        score = self._category_score(present.score[proposals.category], crop_score)
+        score = (score * masks.iou).sqrt()
+        box = mask_boxes(masks.mask)
+        usable = (box[:, 2] > box[:, 0]) & (score >= self.min_score)
+        index = usable.nonzero()[:, 0]
+        group = torch.zeros_like(category) if self.nms_class_agnostic else category
+        keep = index[batched_nms(box[index], score[index], group[index], self.nms_thresh)]
+        keep = keep[: self.max_detections]
+        return Instances(
+            masks.size,
+            pred_boxes=Boxes(box[keep]),
+            scores=score[keep],
+            pred_classes=category[keep],
+            pred_masks=masks.mask[keep],
+        )
+
+    def _category_score(self, image: Tensor, crop: Tensor | None) -> Tensor:
+        if self.category_score == "image":
+            return image
+        return crop if self.category_score == "crop" else (image * crop).sqrt()

@@ -1,6 +1,9 @@
 """Soft boundaries instead of hard clusters: a watershed over the gradient of the features."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -10,9 +13,76 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 from torch import Tensor
 
-from . import regions
+from ....structures import Activation, Pieces, Proposals
+from .. import regions
+from ..discovery import DISCOVERY_REGISTRY, Discovery
+from ..regrouping import to_proposals, without_small
 
 FAR = 1e6  # planes of a stack lie this many cells apart
+
+
+@dataclass(frozen=True)
+class SoftBoundaries(Discovery):
+    """Objects parted where the features change; needs no k.
+
+    The regions are shared out anew at each of several levels: what is one object at one level may
+    be two at another. All are candidates; the segmenter's predicted IoU and the suppression of
+    duplicates choose.
+
+    Args:
+        quantile: cells above this quantile of boundary strength within the activated region are
+            boundary.
+        smoothing: sigma of the Gaussian over the boundary map, cells.
+    """
+
+    ANY_GRID: ClassVar[bool] = True
+    quantile: float = 0.75
+    smoothing: float = 1.0
+
+    @property
+    def needed_share(self) -> float:
+        return 0.5  # objects lie within what is activated
+
+    def discover(
+        self, features: Tensor, activation: Activation, image_size: tuple[int, int]
+    ) -> tuple[Proposals, Pieces]:
+        strength = boundary_strength(features, self.smoothing)
+        if strength.shape != activation.grid:
+            strength = F.interpolate(strength[None, None], activation.grid, mode="bilinear")[0, 0]
+        labels = self.share_out(strength, activation.active)
+        proposals = [
+            to_proposals(without_small(label, self.min_area), image_size, features.device, level)
+            for level, label in enumerate(labels)
+        ]
+        first = torch.from_numpy(labels[0].astype(np.int64) - 1).to(features.device)
+        kept = torch.ones(int(labels[0].max(initial=0)), dtype=torch.bool, device=features.device)
+        return Proposals.distinct(proposals), Pieces(strength, first, kept)
+
+    @abstractmethod
+    def share_out(self, strength: Tensor, active: Tensor) -> list[NDArray]:
+        """Labels [P, h, w] at each level, 0 for none, no label in two planes.
+
+        Args:
+            strength: boundary strength [h, w].
+            active: activated regions, bool [P, h, w].
+        """
+
+
+@DISCOVERY_REGISTRY.register()
+@dataclass(frozen=True)
+class Watershed(SoftBoundaries):
+    """A marker-based watershed over the gradient of the features.
+
+    Args:
+        radii: levels; cores lie at least so many cells from any boundary cell. A huge one gives the
+            connected regions as they are.
+    """
+
+    SECTIONS: ClassVar = ("DISCOVERY", "WATERSHED")
+    radii: tuple[float, ...] = (3.5,)
+
+    def share_out(self, strength: Tensor, active: Tensor) -> list[NDArray]:
+        return share_out(strength, active, self.quantile, self.radii)
 
 
 def boundary_strength(features: Tensor, smoothing: float = 1.0) -> Tensor:

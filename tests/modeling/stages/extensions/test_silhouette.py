@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 from skimage.morphology import reconstruction
 
-from zipseg.modeling.stages.silhouette import CROSS, reconstruct, share_out_by_depth
+from zipseg.modeling.stages.extensions.silhouette import CROSS, reconstruct, share_out_by_depth
 
 FLAT = torch.zeros(24, 40)
 

@@ -1,6 +1,8 @@
 """Shape and features together: a watershed from the deepest places between borders of any kind."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -10,11 +12,28 @@ from skimage.morphology import local_maxima
 from skimage.segmentation import watershed
 from torch import Tensor
 
-from .watershed import limit_within
+from ..discovery import DISCOVERY_REGISTRY
+from .watershed import SoftBoundaries, limit_within
 
 CROSS = ndimage.generate_binary_structure(2, 1)
 OUTSIDE = np.float32(-99.0)  # below any depth
 STEPS = 8  # between two looks whether a reconstruction has come to rest
+
+
+@DISCOVERY_REGISTRY.register()
+@dataclass(frozen=True)
+class Silhouette(SoftBoundaries):
+    """A watershed over the depth of the regions between borders of any kind.
+
+    Args:
+        prominences: levels; cores are peaks of depth that stand out by so many powers of two.
+    """
+
+    SECTIONS: ClassVar = ("DISCOVERY", "SILHOUETTE")
+    prominences: tuple[float, ...] = (0.2,)
+
+    def share_out(self, strength: Tensor, active: Tensor) -> list[NDArray]:
+        return share_out_by_depth(strength, active, self.quantile, self.prominences)
 
 
 def share_out_by_depth(

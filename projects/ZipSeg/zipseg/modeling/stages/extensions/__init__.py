@@ -1,0 +1,9 @@
+"""Ways of discovery besides the paper's; importing them registers them.
+
+Imports what the stages may.
+"""
+
+from .silhouette import Silhouette
+from .watershed import Watershed
+
+__all__ = ["Silhouette", "Watershed"]
