@@ -233,17 +233,17 @@ def test_images_of_one_base_name_are_told_apart(tmp_path, capsys):
     assert "give the files the same ids" in line
 
 
-def test_overlays_of_thin_pictures_stay_small(tmp_path):
-    """4000 x 3 pixels became a drawing of 426,000 x 320."""
+def test_overlays_of_thin_and_long_pictures_can_be_written():
+    """4000 x 3 pixels became a drawing of 426,000 x 320, and 12 GB of memory."""
     from detectron2.data import Metadata
     from detectron2.structures import Boxes, Instances
 
-    from zipseg.data.images import write_image
-    from zipseg.visualization.overlays import draw_instances
+    from zipseg.visualization.overlays import as_jpeg, draw_instances
 
-    empty = Instances((4000, 3), pred_boxes=Boxes(np.zeros((0, 4))), scores=np.zeros(0))
-    empty.pred_classes = np.zeros(0, int)
-    drawing = draw_instances(np.zeros((4000, 3, 3), np.uint8), empty, Metadata(thing_classes=["a"]))
-    assert drawing.size < 3 * (1 << 21)
-    write_image(tmp_path / "thin.jpg", drawing)
-    assert Image.open(tmp_path / "thin.jpg").size == drawing.shape[1::-1]
+    for height, width in ((4000, 3), (2, 70_000)):
+        nothing = Instances((height, width), pred_boxes=Boxes(np.zeros((0, 4))))
+        nothing.scores, nothing.pred_classes = np.zeros(0), np.zeros(0, int)
+        picture = np.zeros((height, width, 3), np.uint8)
+        drawing = draw_instances(picture, nothing, Metadata(thing_classes=["a"]))
+        assert drawing.size < 3 * (1 << 20)
+        assert as_jpeg(Image.fromarray(drawing))

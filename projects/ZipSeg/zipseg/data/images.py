@@ -76,17 +76,6 @@ def read_image(
     return rgb if image_format == "RGB" else np.ascontiguousarray(rgb[:, :, ::-1])
 
 
-def write_image(path: str | Path, rgb: np.ndarray) -> None:
-    """Writes uint8 RGB [H, W, 3] in the format of the path's suffix; raises ImageError."""
-    try:
-        Image.fromarray(rgb).save(path, quality=95)
-    except (OSError, ValueError) as error:
-        height, width = rgb.shape[:2]
-        raise ImageError(
-            f"{path}: a picture of {width} x {height} cannot be written ({error})"
-        ) from error
-
-
 def list_images(folder: str | Path) -> list[Path]:
     """The image files below ``folder``, sorted, hidden ones left out.
 
