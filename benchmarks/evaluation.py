@@ -16,7 +16,7 @@ from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from zipseg.evaluation.columns import Detections, GroundTruth
+from zipseg.data.coco_format import results_from, truth_from
 from zipseg.evaluation.protocols import evaluate
 
 _WIDTH, _HEIGHT, _CATEGORIES, _OBJECTS = 640, 480, 80, 7
@@ -120,8 +120,8 @@ def _diamond(box: np.ndarray) -> list[float]:
 
 
 def _ours(dataset: dict, results: list[dict], iou_type: str) -> list[float]:
-    truth = GroundTruth.from_coco(dataset)
-    metrics = evaluate("coco", truth, Detections.from_results(results, truth), iou_type).metrics
+    truth = truth_from(dataset)
+    metrics = evaluate("coco", truth, results_from(results, truth), iou_type).metrics
     return [metrics[name] for name in _NAMES]
 
 

@@ -9,7 +9,7 @@ from tests.pseudo_labels import SIDE, encode, tiny_config, write_label_file
 
 from zipseg.data.records import training_records
 from zipseg.engine.trainer import Trainer
-from zipseg.utils.errors import ConfigError, ZipSegError
+from zipseg.utils.errors import ConfigError, ImageError, ZipSegError
 
 
 def edited(path, edit):
@@ -141,6 +141,36 @@ def test_unusable_labels_are_left_out_and_counted(spoil, reason, label_file, tin
     edited(label_file, lambda c: [spoil(a) for a in c["annotations"] if len(a) == 8])
     with pytest.raises(ConfigError, match=f"no label to train on .*{reason}"):
         training_records(tiny())
+
+
+def test_crowds_are_counted_where_some_or_all_are(label_file, tiny, caplog):
+    edited(label_file, lambda c: [a.update(iscrowd=1) for a in c["annotations"][:5]])
+    training_records(tiny())
+    assert "5 labels are not trained on: marked as crowds" in caplog.text
+    edited(label_file, lambda c: [a.update(iscrowd=1) for a in c["annotations"]])
+    with pytest.raises(ConfigError, match=r"no label to train on \(12 marked as crowds"):
+        training_records(tiny())
+
+
+def test_boxes_that_contradict_their_masks_are_warned_of(label_file, tiny, caplog):
+    def corners(annotation):
+        x, y, w, h = annotation["bbox"]
+        annotation["bbox"] = [x, y, x + w, y + h]
+
+    edited(label_file, lambda c: [corners(a) for a in c["annotations"] if a["category_id"] == 8])
+    tiny()
+    assert "the boxes of 6 of 12 annotations with masks contradict these" in caplog.text
+    assert "6 would fit as x1, y1, x2, y2" in caplog.text
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_bad_image_ends_training_with_the_message_alone(workers, label_file, tiny):
+    label_file.with_name("5.png").write_bytes(b"no image")
+    with pytest.raises(ImageError) as caught:
+        train(tiny("SOLVER.MAX_ITER", "6", "DATALOADER.NUM_WORKERS", str(workers)))
+    path = label_file.with_name("5.png")
+    assert str(caught.value).startswith(f"{path}: cannot be decoded")
+    assert "Traceback" not in str(caught.value)
 
 
 def test_polygons_and_a_missing_image_file(tmp_path, label_file, tiny):

@@ -29,6 +29,30 @@ def test_unusable_lists(names, message):
         check_names(names, "here")
 
 
+FILES = {
+    "data.yaml": "train: images\nnc: 2\nnames: [cat, dog]\n",
+    "numbered.yml": "names:\n  1: dog\n  0: cat\n",
+    "yaml_in.txt": "nc: 2\nnames: ['cat', 'dog']\n",
+    "coco.json": '{"categories": [{"id": 7, "name": "dog"}, {"id": 2, "name": "cat"}]}',
+    "fiftyone.json": '{"classes": ["cat", "dog"], "labels": {}}',
+    "fiftyone_metadata.json": '{"default_classes": ["cat", "dog"]}',
+    "cvat.json": '[{"name": "cat", "color": "#f00", "attributes": []}, {"name": "dog"}]',
+    "list.json": '["cat", "dog"]',
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_other_tools_lists_of_names(name, tmp_path):
+    (tmp_path / name).write_text(FILES[name])
+    assert read_names(str(tmp_path / name)) == ("cat", "dog")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+def test_other_encodings(encoding, tmp_path):
+    (tmp_path / "names.txt").write_text("cat\ncafé\n", encoding=encoding)
+    assert read_names(str(tmp_path / "names.txt")) == ("cat", "café")
+
+
 def test_unusable_files(tmp_path):
     with pytest.raises(NamesError, match=r"missing\.txt: no such file"):
         read_names(str(tmp_path / "missing.txt"))

@@ -95,25 +95,18 @@ def test_names_are_cutlers():
     assert split_name("x.json", 0.5, 2) == "0.5perc_seed2_x.json"
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"images": []}, "has no images"),
-        ({"images": None}, "no list 'images'"),
-        ({"images": [{"id": 1}, {"id": 1}]}, "id of another"),
-        ({"annotations": [{"image_id": 9}]}, "does not list"),
-    ],
-)
-def test_unusable_files(change, message):
-    dataset = {"images": [{"id": 1}], "annotations": [], "categories": [], **change}
-    with pytest.raises(ZipSegError, match=message):
-        make_split(dataset, 10)
+def test_no_images_make_no_split():
+    with pytest.raises(ZipSegError, match="no images"):
+        make_split({"images": [], "annotations": [], "categories": []}, 10)
 
 
 def test_the_command_line(tmp_path, capsys):
     dataset = {
-        "images": [{"id": i, "not_exhaustive_category_ids": [2]} for i in range(100)],
-        "annotations": [{"id": 1, "image_id": 5, "category_id": 2}],
+        "images": [
+            {"id": i, "height": 9, "width": 9, "not_exhaustive_category_ids": [2]}
+            for i in range(100)
+        ],
+        "annotations": [{"id": 1, "image_id": 5, "category_id": 2, "bbox": [1, 2, 3, 4], "x": 1}],
         "categories": [{"id": 2, "name": "cat", "image_count": 1}],
     }
     path = tmp_path / "lvis_v1_train.json"

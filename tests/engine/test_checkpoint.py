@@ -9,6 +9,7 @@ from detectron2.modeling import build_model
 from tests.pseudo_labels import write_label_file
 
 from zipseg.engine.checkpoint import Checkpointer
+from zipseg.engine.predictor import Predictor
 from zipseg.engine.trainer import Trainer
 from zipseg.utils.errors import ConfigError
 
@@ -103,6 +104,13 @@ def test_evaluation_wants_the_names_of_the_training(trained, tiny):
     Checkpointer(model, classes=("square", "disc")).load(str(trained))
     with pytest.raises(ConfigError, match=r"was trained for 2 classes \(square, disc\)"):
         Checkpointer(model, classes=("disc", "square")).load(str(trained))
+
+
+def test_predictions_with_other_names_than_the_weights_are_refused(tiny, trained):
+    cfg = tiny("MODEL.WEIGHTS", str(trained))
+    assert Predictor(cfg, ("square", "disc")).names == ("square", "disc")
+    with pytest.raises(ConfigError, match=r"was trained for 2 classes \(square, disc\)"):
+        Predictor(cfg, ("disc", "square"))
 
 
 def test_a_pickled_backbone_is_read_without_running_anything(tiny, tmp_path):

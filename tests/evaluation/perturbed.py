@@ -3,7 +3,7 @@
 import numpy as np
 from pycocotools import mask as mask_utils
 
-from zipseg.evaluation.columns import to_rle
+from zipseg.data.coco_format.segmentation import compressed
 
 NAMES = ("apple", "pear", "plum", "fig", "lime")
 
@@ -15,8 +15,8 @@ def small_dataset(seed: int = 0, images: int = 12, height: int = 120, width: int
     for image in range(1, images):
         for _ in range(rng.integers(1, 12)):
             size = np.exp(rng.uniform(1.5, 4.7, 2)).clip(4, 110)
-            x, y = rng.uniform(0, (width, height) - size)
-            w, h = size
+            x, y = rng.uniform(0, (width, height) - size).tolist()
+            w, h = size.tolist()
             segmentation = [[x, y, x + w, y, x + w, y + 0.8 * h, x + 0.6 * w, y + h, x, y + h]]
             crowd = int(rng.random() < 0.1)
             if crowd:
@@ -116,7 +116,7 @@ def _jittered(annotation: dict, height: int, width: int, rng: np.random.Generato
         rle = mask_utils.encode(np.zeros((height, width), dtype=np.uint8, order="F"))
         counts = rle["counts"].decode()
         return {"bbox": [x, y, 0, 0], "segmentation": {"size": rle["size"], "counts": counts}}
-    mask = mask_utils.decode(to_rle(annotation["segmentation"], height, width))
+    mask = mask_utils.decode(compressed(annotation["segmentation"], (height, width)))
     shift = (rng.normal(0, 0.06, 2) * annotation["bbox"][:1:-1]).round().astype(int)
     rle = mask_utils.encode(np.asfortranarray(np.roll(mask, shift, (0, 1))))
     counts = rle["counts"].decode()

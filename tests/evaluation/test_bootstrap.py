@@ -6,16 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.evaluation.perturbed import NAMES, perturb, small_dataset
 
+from zipseg.data.coco_format import results_from, truth_from
 from zipseg.evaluation.bootstrap import paired_bootstrap, resample_images
-from zipseg.evaluation.columns import Detections, GroundTruth
 from zipseg.evaluation.matching import MatchingRules, match
 from zipseg.evaluation.precision import average_precision
 from zipseg.utils.errors import ZipSegError
 
 
 def matches(dataset, results, **rules):
-    truth = GroundTruth.from_coco(dataset)
-    return match(truth, Detections.from_results(results, truth), "bbox", MatchingRules(**rules))
+    truth = truth_from(dataset)
+    return match(truth, results_from(results, truth), "bbox", MatchingRules(**rules))
 
 
 def repeated(dataset, results, counts):

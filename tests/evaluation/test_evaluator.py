@@ -151,7 +151,7 @@ def test_damaged_files_are_named(tmp_path):
     with pytest.raises(ZipSegError, match="not an evaluation"):
         read_report(tmp_path)
     (tmp_path / "evaluation.json").write_text("{")
-    with pytest.raises(ZipSegError, match=r"evaluation\.json cannot be read as JSON"):
+    with pytest.raises(ZipSegError, match=r"evaluation\.json: not a JSON file"):
         read_report(tmp_path)
     (tmp_path / "matches_segm.npz").write_bytes(b"nothing")
     with pytest.raises(ZipSegError, match=r"matches_segm\.npz"):

@@ -14,7 +14,7 @@ from tests.references.coco_evaluation import (
     pycocotools_metrics,
 )
 
-from zipseg.evaluation.columns import Detections, GroundTruth
+from zipseg.data.coco_format import results_from, truth_from
 from zipseg.evaluation.protocols import evaluate
 from zipseg.utils.errors import ZipSegError
 from zipseg.zipworld.scenes import CATEGORY_NAMES, scene_for
@@ -25,8 +25,8 @@ IOU_TYPES = ("bbox", "segm")
 
 
 def evaluated(protocol, dataset, results, iou_type, **options):
-    truth = GroundTruth.from_coco(dataset)
-    return evaluate(protocol, truth, Detections.from_results(results, truth), iou_type, **options)
+    truth = truth_from(dataset)
+    return evaluate(protocol, truth, results_from(results, truth), iou_type, **options)
 
 
 def assert_same(ours: dict, reference: dict) -> None:
@@ -180,8 +180,8 @@ def test_files_may_lack_what_evaluation_can_do_without():
         {k: v for k, v in a.items() if k not in ("id", "area") and (k != "iscrowd" or v)}
         for a in dataset["annotations"]
     ]
-    with_areas = GroundTruth.from_coco(dataset)
-    without = GroundTruth.from_coco({**dataset, "annotations": bare})
+    with_areas = truth_from(dataset)
+    without = truth_from({**dataset, "annotations": bare})
     np.testing.assert_allclose(without.area, with_areas.area, rtol=0.3)
     ours = evaluated("coco", {**dataset, "annotations": bare}, results, "segm").metrics
     assert ours["AP50"] == evaluated("coco", dataset, results, "segm").metrics["AP50"]
@@ -190,27 +190,27 @@ def test_files_may_lack_what_evaluation_can_do_without():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image_id": 99999}, "an image that the annotations lack"),
-        ({"category_id": 99999}, "a category that the annotations lack"),
-        ({"score": float("nan")}, "not finite"),
+        ({"image_id": 99999}, "image_id 99999 is not among the images"),
+        ({"category_id": 99999}, "category_id 99999 is not among the categories"),
+        ({"score": float("nan")}, "score nan"),
     ],
 )
 def test_bad_results_are_named(change, message):
     dataset = small_dataset()
     results = perturb(dataset)
     results[3] = {**results[3], **change}
-    truth = GroundTruth.from_coco(dataset)
-    with pytest.raises(ZipSegError, match=f"some.json: result 3 has .*{message}"):
-        Detections.from_results(results, truth, "some.json")
+    truth = truth_from(dataset)
+    with pytest.raises(ZipSegError, match=rf"some\.json: result 3: {message}"):
+        results_from(results, truth, "some.json")
 
 
 def test_bad_annotations_are_named():
     dataset = small_dataset()
-    with pytest.raises(ZipSegError, match=r"a\.json is no COCO-format .*'images'"):
-        GroundTruth.from_coco({k: v for k, v in dataset.items() if k != "images"}, "a.json")
+    with pytest.raises(ZipSegError, match=r'a\.json: has no list "images"'):
+        truth_from({k: v for k, v in dataset.items() if k != "images"}, "a.json")
     dataset["annotations"][0]["category_id"] = 77
-    with pytest.raises(ZipSegError, match=r"unlisted category ids \[77\]"):
-        GroundTruth.from_coco(dataset)
+    with pytest.raises(ZipSegError, match=r"annotations\[0\]: category_id 77 is not among"):
+        truth_from(dataset)
 
 
 def test_masks_are_asked_for_in_vain():

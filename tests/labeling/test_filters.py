@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as mask_util
 from tools import filter_pseudo_labels
 
-from zipseg.data.labels import read_labels, write_labels
+from zipseg.data.coco_format import read_labels, write_labels
 from zipseg.labeling.errors import LabelingError
 from zipseg.labeling.filters import Selection, balance, balance_table, select
 

@@ -10,7 +10,7 @@ from pycocotools import mask as mask_util
 from tests.labeling.test_filters import label_files
 from tools import merge_pseudo_labels
 
-from zipseg.data.labels import read_labels, write_labels
+from zipseg.data.coco_format import read_labels, write_labels
 from zipseg.labeling.errors import LabelingError
 from zipseg.self_training.merging import merge_labels
 from zipseg.self_training.rule import MergeRule

@@ -12,7 +12,7 @@ from pycocotools import mask as mask_util
 from tests.visualization import browser
 from tools import report as report_tool
 
-from zipseg.data.labels import write_labels
+from zipseg.data.coco_format import write_labels
 from zipseg.utils.errors import ZipSegError
 from zipseg.visualization import report
 from zipseg.visualization.report import write_report

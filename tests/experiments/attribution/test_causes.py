@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as mask_utils
 
-from zipseg.evaluation.columns import GroundTruth
+from zipseg.data.coco_format import GroundTruth, truth_from
 from zipseg.experiments.attribution.causes import (
     CAUSES,
     FOUND,
@@ -106,7 +106,7 @@ def truth() -> GroundTruth:
         shape = {"image_id": 7, "segmentation": rle, "bbox": mask_utils.toBbox(rle).tolist()}
         annotations.append({"id": number, "category_id": ids[name.strip()], **shape})
     annotations.append({**annotations[0], "iscrowd": 1})
-    return GroundTruth.from_coco(
+    return truth_from(
         {
             "images": [{"id": i, "height": SIZE, "width": SIZE} for i in (7, 8)],
             "annotations": annotations,

@@ -5,7 +5,7 @@ import json
 import pytest
 from tools.experiments import lost
 
-from zipseg.evaluation.columns import Detections, GroundTruth
+from zipseg.data.coco_format import results_from, truth_from
 from zipseg.evaluation.protocols import evaluate
 from zipseg.zipworld.scenes import CATEGORY_NAMES, UNSEEN_NAMES, scene_for
 from zipseg.zipworld.scenes.dataset import scene_annotations
@@ -35,8 +35,8 @@ def test_seen_and_unseen_names_are_told_apart(dataset):
         unseen = names[annotation["category_id"]] in UNSEEN_NAMES
         change = {"score": 0.1, "category_id": seen[0]} if unseen else {"score": 0.9}
         results.append({**annotation, **change})
-    truth = GroundTruth.from_coco(dataset)
-    found = Detections.from_results(results, truth)
+    truth = truth_from(dataset)
+    found = results_from(results, truth)
     metrics = evaluate("open_vocabulary", truth, found, "segm", unseen=UNSEEN_NAMES).metrics
     assert metrics["AP_base"] == pytest.approx(100)
     assert metrics["AP_novel"] == 0

@@ -2,12 +2,12 @@ import pytest
 import torch
 from tests.experiments.boundaries.squares import scene_dict, scene_image
 
-from zipseg.evaluation.columns import GroundTruth
+from zipseg.data.coco_format import GroundTruth, truth_from
 
 
 @pytest.fixture
 def squares_truth() -> GroundTruth:
-    return GroundTruth.from_coco(scene_dict())
+    return truth_from(scene_dict())
 
 
 @pytest.fixture

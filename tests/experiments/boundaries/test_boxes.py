@@ -2,7 +2,7 @@ import pytest
 import torch
 from tests.experiments.boundaries.squares import BOXES, CATEGORIES, scene_dict
 
-from zipseg.evaluation.columns import GroundTruth
+from zipseg.data.coco_format import truth_from
 from zipseg.experiments.boundaries.boxes import found_boxes, score_boxes
 from zipseg.experiments.boundaries.oracle import read_image_objects
 from zipseg.structures import Proposals
@@ -43,12 +43,12 @@ def test_one_box_claims_one_object_of_its_category(squares_truth, squares_image)
 def test_better_boxes_claim_first(squares_image):
     # The first box reaches both objects, the second only the first one, and exactly.
     boxes = ((20, 20, 60, 60), (20, 30, 60, 70))
-    truth = GroundTruth.from_coco(scene_dict(boxes, CATEGORIES[:2]))
+    truth = truth_from(scene_dict(boxes, CATEGORIES[:2]))
     assert score(truth, squares_image, [(20, 24, 60, 64), boxes[0]], [0, 0]) == (1, 1)
 
 
 def test_crowds_count_for_nothing(squares_image):
     content = scene_dict()
     content["annotations"][2]["iscrowd"] = 1
-    truth = GroundTruth.from_coco(content)
+    truth = truth_from(content)
     assert score(truth, squares_image, BOXES[:2], [0, 0]) == (1, 1)

@@ -40,7 +40,7 @@ def check(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..data.labels import read_labels, write_labels
+    from ..data.coco_format import read_labels, write_labels
     from ..labeling.filters import Selection, balance, balance_table, select
 
     rules = {key: getattr(args, key) for key in Selection._fields}

@@ -29,7 +29,7 @@ def check(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..data.labels import read_labels, write_labels
+    from ..data.coco_format import read_labels, write_labels
     from ..self_training.merging import merge_labels
     from ..self_training.rule import MergeRule
 

@@ -38,12 +38,14 @@ def check(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..data.splits import check_splittable, make_split, split_name
-    from ..utils.files import load_json, write_json
+    from ..data.coco_format import read_entries
+    from ..data.splits import make_split, split_name
+    from ..utils.files import write_json
 
     file = args.file or _registered(args.dataset)
-    dataset = load_json(file)
-    check_splittable(dataset, file)
+    dataset = read_entries(file)
+    if not dataset["images"]:
+        raise ZipSegError(f"{file}: has no images")
     for percent in args.percent:
         split = make_split(dataset, percent, args.seed)
         path = (args.output or file.parent) / split_name(file.name, percent, args.seed)

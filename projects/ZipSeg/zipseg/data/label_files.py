@@ -9,7 +9,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import BoxMode
 
 from ..utils.errors import ConfigError
-from .labels import read_labels
+from .coco_format import read_labels
 
 
 def register_label_files(cfg: CfgNode, keys: Sequence[str] = ("TRAIN", "TEST")) -> None:
@@ -20,7 +20,7 @@ def register_label_files(cfg: CfgNode, keys: Sequence[str] = ("TRAIN", "TEST")) 
 
     Raises:
         ConfigError: no such file, or its images' folder is unknown.
-        LabelFileError: a file that is not in COCO's format; the message says where.
+        FormatError: a file that is not in COCO's format; the message says where.
     """
     for key in keys:
         for name in cfg.DATASETS[key]:

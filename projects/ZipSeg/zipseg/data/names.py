@@ -1,10 +1,16 @@
 """Lists of category names."""
 
-from collections import Counter
-from collections.abc import Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import yaml
+
 from ..utils.errors import ZipSegError
+from .coco_format.opening import read_file
+from .coco_format.stream import Section
+from .coco_format.values import is_number
 
 
 class NamesError(ZipSegError):
@@ -35,11 +41,15 @@ def check_names(names: Sequence[str], source: str) -> tuple[str, ...]:
 
 
 def read_names(text: str) -> tuple[str, ...]:
-    """Names from a UTF-8 file, one a line (empty lines and lines starting with # are passed over),
-    or, where there is no such file, from the comma-separated text itself.
+    """Names from a file, or, where there is no such file, from the comma-separated text itself.
+
+    A file has one name a line (empty lines and those that start with # are passed over), or it is
+    a YOLO ``data.yaml`` (its ``names``), a COCO-format file (its categories by id), a label list of
+    FiftyOne (``classes`` or ``default_classes``) or of CVAT (a JSON list of objects with names), or
+    a JSON list of names. Text is UTF-8, or UTF-16 with or without a byte order mark.
 
     Raises:
-        NamesError: as for ``check_names``; a file that is not UTF-8 text.
+        NamesError: as for ``check_names``; a file of another kind or encoding.
     """
     path = Path(text).expanduser()
     try:
@@ -47,13 +57,84 @@ def read_names(text: str) -> tuple[str, ...]:
     except (OSError, ValueError):  # a list too long for a file name
         is_file = False
     if not is_file:
-        if path.suffix == ".txt":
+        if path.suffix in (".txt", ".yaml", ".yml", ".json"):
             raise NamesError(f"{text}: no such file")
         return check_names([name for name in text.split(",") if name.strip()], "the list of names")
+    if path.suffix.lower() == ".json":
+        return check_names(_in_json(path), str(path))
+    content = _text(path)
+    if path.suffix.lower() in (".yaml", ".yml") or re.search(r"^names\s*:", content, re.MULTILINE):
+        return check_names(_in_yaml(path, content), str(path))
+    lines = [line for line in content.splitlines() if line.strip() and not line.startswith("#")]
+    return check_names(lines, str(path))
+
+
+def _text(path: Path) -> str:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (UnicodeDecodeError, OSError) as error:
-        raise NamesError(f"{path}: cannot be read as UTF-8 text ({error})") from error
-    return check_names(
-        [line for line in lines if line.strip() and not line.startswith("#")], str(path)
+        content = path.read_bytes()
+        encoding = "utf-8-sig"
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            encoding = "utf-16"
+        elif b"\0" in content[:4]:
+            encoding = "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
+        return content.decode(encoding)
+    except OSError as error:
+        raise NamesError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise NamesError(
+            f"{path}: cannot be read as UTF-8 text (line {line}: {error.reason}); save it as "
+            "UTF-8, it may be Latin-1 or another old encoding"
+        ) from error
+
+
+def _in_yaml(path: Path, text: str) -> list:
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        told = " ".join(str(error).split())
+        raise NamesError(f"{path}: cannot be read as YAML ({told})") from error
+    names = content.get("names") if isinstance(content, dict) else content
+    if isinstance(names, dict):
+        if not all(type(number) is int for number in names):
+            raise NamesError(f"{path}: the keys of 'names' are not all whole numbers")
+        names = [names[number] for number in sorted(names)]
+    if not isinstance(names, list) or not all(isinstance(n, str | int | float) for n in names):
+        raise NamesError(f"{path}: has no list of 'names', such as a YOLO data.yaml has")
+    return names
+
+
+def _in_json(path: Path) -> list[str]:
+    try:
+        found = read_file(path, lambda opened: _lists(opened()))
+    except ZipSegError as error:
+        raise NamesError(str(error)) from error
+    for key in ("categories", "classes", "default_classes", "names", None):
+        names = [entry.get("name") if isinstance(entry, dict) else entry for entry in found[key]]
+        if key == "categories":
+            entries = [entry for entry in found[key] if isinstance(entry, dict)]
+            if all(is_number(entry.get("id")) for entry in entries):
+                names = [entry.get("name") for entry in sorted(entries, key=lambda e: e["id"])]
+        if names:
+            if not all(isinstance(name, str) for name in names):
+                raise NamesError(f"{path}: not all names in {key or 'the list'} are text")
+            return names
+    raise NamesError(
+        f"{path}: holds no names: neither categories (COCO), classes (FiftyOne), nor a list of "
+        "names or of objects with a name (CVAT)"
     )
+
+
+def _lists(members: Iterable[Section]) -> dict[str | None, list]:
+    """Those lists of a file in which names may be."""
+    found: dict[str | None, list] = defaultdict(list)
+    for key, _, entries in members:
+        if entries is not None and key in (
+            "categories",
+            "classes",
+            "default_classes",
+            "names",
+            None,
+        ):
+            found[key] = [entry for batch in entries.batches() for entry in batch.plain()]
+    return found

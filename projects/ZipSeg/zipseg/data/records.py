@@ -41,6 +41,11 @@ def training_records(cfg: CfgNode) -> list[dict]:
         }
         for record in records
     ]
+    crowds = sum(
+        not _is_object(a) and not a.get("ignore") for r in records for a in r["annotations"]
+    )
+    if crowds:
+        left_out["marked as crowds (iscrowd 1)"] = crowds
     for reason, count in left_out.items():
         logger.warning("%d labels are not trained on: %s", count, reason)
     if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:

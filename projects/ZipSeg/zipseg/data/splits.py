@@ -10,7 +10,6 @@ too. So a split differs from a random choice only as far as keeping every catego
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from ..utils.errors import ZipSegError
 
@@ -59,16 +58,17 @@ def image_order(dataset: Mapping, seed: int = 0) -> list[int]:
 
 
 def make_split(dataset: Mapping, percent: float, seed: int = 0) -> dict:
-    """The part of a COCO- or LVIS-format dict with ``percent`` % of its images.
+    """The part of a COCO- or LVIS-format dict, as ``coco_format.read_entries`` returns it, with
+    ``percent`` % of its images.
 
     All categories and every other field stay, entries keep their order, and ``info.split`` says
     what was done.
 
     Raises:
-        ZipSegError: the percentage is not in (0, 100], or the dict has no images or is of another
-            form.
+        ZipSegError: the percentage is not in (0, 100], or there are no images.
     """
-    check_splittable(dataset)
+    if not dataset["images"]:
+        raise ZipSegError("holds no images to split")
     if not 0 < percent <= 100:
         raise ZipSegError(f"--percent: {percent:g} is not above 0 and at most 100")
     size = split_size(percent, len(dataset["images"]))
@@ -83,23 +83,6 @@ def make_split(dataset: Mapping, percent: float, seed: int = 0) -> dict:
         "images": [image for image in dataset["images"] if image["id"] in chosen],
         "annotations": annotations,
     }
-
-
-def check_splittable(dataset: object, source: str | Path = "the file") -> None:
-    """Raises ZipSegError, naming ``source``, for what is not a COCO-format dict with images."""
-    if not isinstance(dataset, Mapping):
-        raise ZipSegError(f"{source}: not a COCO- or LVIS-format file, which is an object")
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(dataset.get(key), list):
-            raise ZipSegError(f"{source}: not a COCO- or LVIS-format file, it has no list '{key}'")
-    ids = {image.get("id") for image in dataset["images"]}
-    if not ids:
-        raise ZipSegError(f"{source}: has no images")
-    if None in ids or len(ids) < len(dataset["images"]):
-        raise ZipSegError(f"{source}: images without an id, or with the id of another")
-    unknown = {a.get("image_id") for a in dataset["annotations"]} - ids
-    if unknown:
-        raise ZipSegError(f"{source}: annotations of images it does not list: {list(unknown)[:5]}")
 
 
 def _hash(seed: int, identity: int) -> bytes:

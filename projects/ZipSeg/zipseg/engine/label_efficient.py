@@ -8,11 +8,12 @@ from pathlib import Path
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 
+from ..data.coco_format import read_entries
 from ..data.label_files import local_path
 from ..data.registration import annotation_file
-from ..data.splits import check_splittable, make_split, split_name
+from ..data.splits import make_split, split_name
 from ..utils.errors import ConfigError
-from ..utils.files import load_json, write_json
+from ..utils.files import write_json
 from .setup import load_config
 
 
@@ -42,8 +43,7 @@ def share_options(
     if "OUTPUT_DIR" not in opts[::2]:
         output = f"{output}_{split_name('', percent, seed).rstrip('_')}"
     file, images = _training_file(cfg)
-    dataset = load_json(file)
-    check_splittable(dataset, file)
+    dataset = read_entries(file)
     split = Path(output) / split_name(file.name, percent, seed)
     write_json(split, make_split(dataset, percent, seed))
     data = ["DATASETS.TRAIN", repr((str(split),)), "TRAINING.IMAGE_ROOT", images]

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ..data.copy_paste import CopyPaste
 from ..data.mapper import LabelMapper
 from ..data.records import training_records
-from ..utils.errors import ConfigError
+from ..utils.errors import ConfigError, ImageError
 
 
 def build_training_stream(cfg: CfgNode) -> "TrainingStream":
@@ -77,6 +77,8 @@ class TrainingStream:
     def __iter__(self) -> Iterator[list[dict]]:
         self.batches.skip = self.start_iteration
         for iteration, batch in enumerate(self._loader, self.start_iteration):
+            if isinstance(batch, ImageError):
+                raise batch
             torch.manual_seed(_seed(*self.samples.seed, "iteration", iteration))
             yield batch
 
@@ -116,12 +118,20 @@ class Samples(Dataset):
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, item: tuple[int, int]) -> dict:
+    def __getitem__(self, item: tuple[int, int]) -> dict | ImageError:
         place, index = item
-        return self.mapper(self.records[index] | {"seed": _seed(*self.seed, "sample", place)})
+        try:
+            return self.mapper(self.records[index] | {"seed": _seed(*self.seed, "sample", place)})
+        except ImageError as error:  # raised in the main process: a worker wraps its traceback up
+            return error
 
 
-def _collate(batch: list[dict], copy_paste: CopyPaste | None) -> list[dict]:
+def _collate(
+    batch: list[dict | ImageError], copy_paste: CopyPaste | None
+) -> list[dict] | ImageError:
+    for entry in batch:
+        if isinstance(entry, ImageError):
+            return entry
     return batch if copy_paste is None else copy_paste(batch)
 
 

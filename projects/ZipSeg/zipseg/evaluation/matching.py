@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from pycocotools import mask as mask_utils
 
+from ..data.coco_format import Detections, GroundTruth
 from ..utils.errors import ZipSegError
-from .columns import Detections, GroundTruth, rank_in_runs
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 AREA_RANGES = {
@@ -92,7 +92,7 @@ def match(truth: GroundTruth, found: Detections, iou_type: str, rules: MatchingR
     Raises:
         ZipSegError: if ``iou_type`` is "segm" and the detections have no masks.
     """
-    if iou_type == "segm" and found.rles is None and len(found.score):
+    if iou_type == "segm" and found.masks is None and len(found.score):
         raise ZipSegError("mask evaluation needs results with a segmentation")
     num_categories = len(truth.category_ids)
     truth_image, truth_category = truth.image_index, truth.category_index
@@ -118,10 +118,12 @@ def match(truth: GroundTruth, found: Detections, iou_type: str, rules: MatchingR
     pairs = _pairs(truth, found, iou_type, objects, rows, truth_group, group, crowd)
     matched, ignored = _claim(pairs, group, crowd, truth_ignored)
 
-    area = found.area(iou_type)[rows] if len(rows) else np.zeros(0)
+    area = areas(found, iou_type)[rows]
     does_not_count = (area < low) | (area > high)
     if rules.federated:
-        does_not_count |= truth.not_exhaustive[image, category]
+        does_not_count |= _among(
+            truth, truth.not_exhaustive, truth.image_ids[image], truth.category_ids[category]
+        )
     ignored |= ~matched & does_not_count[:, None]
     if rules.class_agnostic:
         category, truth_category = np.zeros_like(category), np.zeros_like(truth_category)
@@ -146,10 +148,47 @@ def match(truth: GroundTruth, found: Detections, iou_type: str, rules: MatchingR
 def judged_rows(
     truth: GroundTruth, found: Detections, iou_type: str, rules: MatchingRules
 ) -> np.ndarray:
-    """Rows of ``found`` that the rules look at, before any cap within image and category."""
-    if rules.federated:
-        return found.judged_federated(truth, iou_type, rules.caps[-1])
-    return found.judged(truth)
+    """Rows of ``found`` that the rules look at, before any cap within image and category: int64,
+    ascending.
+
+    They are of the images and categories that ``truth`` holds. Under LVIS's rules only those of an
+    image's best so many that are not empty and whose category is annotated in the image or listed
+    as absent from it.
+    """
+    known = np.isin(found.image, truth.image_ids) & np.isin(found.category, truth.category_ids)
+    rows = np.flatnonzero(known)
+    if not rules.federated:
+        return rows
+    rows = rows[np.lexsort((-found.score[rows], found.image[rows]))]
+    rows = np.sort(rows[rank_in_runs(found.image[rows]) < rules.caps[-1]])
+    image, category = found.image[rows], found.category[rows]
+    verified = np.isin(truth.pair(image, category), truth.pair(truth.image, truth.category))
+    verified |= _among(truth, truth.negative, image, category)
+    return rows[verified & (areas(found, iou_type)[rows] > 0)]
+
+
+def areas(found: Detections, iou_type: str) -> np.ndarray:
+    """Float64 [D] in pixels: of the masks for "segm", of the boxes for "bbox"."""
+    if iou_type != "segm":
+        return found.box[:, 2] * found.box[:, 3]
+    return np.zeros(len(found.score)) if found.masks is None else found.masks.areas()
+
+
+def rank_in_runs(values: np.ndarray) -> np.ndarray:
+    """[N] with equal values side by side -> place of each in its run, from 0: int64 [N]."""
+    if not len(values):
+        return np.zeros(0, dtype=np.int64)
+    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
+    return np.arange(len(values)) - np.repeat(starts, np.diff(np.r_[starts, len(values)]))
+
+
+def _among(
+    truth: GroundTruth, pairs: np.ndarray, image: np.ndarray, category: np.ndarray
+) -> np.ndarray:
+    """bool [N], whether an image's and a category's id are one of the listed pairs, int64 [*, 2],
+    those of unlisted categories aside."""
+    pairs = pairs[np.isin(pairs[:, 1], truth.category_ids)]
+    return np.isin(truth.pair(image, category), truth.pair(*pairs.T))
 
 
 class _Pairs(NamedTuple):
@@ -216,7 +255,7 @@ def _mask_iou(truth, found, objects, rows, group, some, first, count, crowd) -> 
         head = some[start]
         places = np.arange(first[head], first[head] + count[head])
         if len(places):
-            ours = [found.rles[i] for i in rows[some[start:stop]]]
+            ours = [found.masks[i] for i in rows[some[start:stop]]]
             theirs = [truth.rles[i] for i in objects[places]]
             iou = mask_utils.iou(ours, theirs, crowd[places].astype(np.uint8).tolist())
             parts.append(np.asarray(iou).ravel())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .columns import Detections, GroundTruth
+from ..data.coco_format import Detections, GroundTruth
 from .matching import Matches, MatchingRules
 from .scores import Scores, score
 from .vocabulary import split_vocabulary

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .columns import Detections, GroundTruth
+from ..data.coco_format import Detections, GroundTruth
 from .matching import AREA_RANGES, Matches, MatchingRules, match
 from .precision import average_precision, recall
 
@@ -36,11 +36,11 @@ def score(truth: GroundTruth, found: Detections, iou_type: str, rules: MatchingR
         iou_type: "bbox" or "segm".
     """
     matches = match(truth, found, iou_type, rules)
-    areas = range(len(AREA_RANGES))
+    sizes = range(len(AREA_RANGES))
     return Scores(
         matches.names,
-        np.stack([average_precision(matches, area=a)[0] for a in areas]),
-        np.stack([recall(matches, area=a, cap=rules.caps[-1]) for a in areas]),
+        np.stack([average_precision(matches, area=a)[0] for a in sizes]),
+        np.stack([recall(matches, area=a, cap=rules.caps[-1]) for a in sizes]),
         {cap: recall(matches, cap=cap) for cap in rules.caps},
         matches,
     )

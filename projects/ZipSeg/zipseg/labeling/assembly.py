@@ -9,7 +9,7 @@ from typing import TextIO
 
 import numpy as np
 
-from ..data.labels import write_list
+from ..data.coco_format import write_list
 from ..utils.files import replacing_text
 from .shards import ShardIndex, index_shards
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 
 from pycocotools import mask as mask_util
 
+from ..data.coco_format import match_images
+from ..data.coco_format.values import Unusable
 from ..labeling.errors import LabelingError
 from ..labeling.filters import Selection, select
 from .rule import MergeRule
@@ -21,7 +23,7 @@ def merge_labels(new: dict, previous: dict, rule: MergeRule = MergeRule()) -> di
     """One COCO-format dict of two for the same images and categories.
 
     Args:
-        new, previous: as ``data.labels.read_labels`` returns them.
+        new, previous: as ``data.coco_format.read_labels`` returns them.
 
     Returns:
         ``images`` of either file by id; ``annotations`` by image, new ones first, with ids from 1
@@ -30,9 +32,11 @@ def merge_labels(new: dict, previous: dict, rule: MergeRule = MergeRule()) -> di
         rule with its counts.
 
     Raises:
-        LabelingError: other categories, one image id for two files, a rule out of its range.
+        LabelingError: other categories, one image in two sizes, one id for two images, a rule
+            out of its range.
     """
     _check(new, previous, rule)
+    previous = _as_in(new, previous)
     generation = previous["info"].get("merge", {}).get("generation", 0) + 1
     kept = select(new, Selection(min_score=rule.new_score))["annotations"]
     older = select(previous, Selection(min_score=rule.previous_score))["annotations"]
@@ -84,13 +88,37 @@ def _check(new: dict, previous: dict, rule: MergeRule) -> None:
     if names[0] != names[1]:
         odd = sorted(set(names[0].items()) ^ set(names[1].items()))[:5]
         raise LabelingError(f"the files to merge differ in their categories: {odd}")
-    files = {image["id"]: image["file_name"] for image in previous["images"]}
-    for image in new["images"]:
-        if files.get(image["id"], image["file_name"]) != image["file_name"]:
+
+
+def _as_in(new: dict, previous: dict) -> dict:
+    """The previous labels with the ids that the new ones have for the same images."""
+    ours, theirs = ({image["id"]: image for image in x["images"]} for x in (new, previous))
+    names = ([(i, image["file_name"]) for i, image in x.items()] for x in (theirs, ours))
+    try:
+        same = match_images(*names)
+    except Unusable as error:
+        raise LabelingError(f"the files to merge: {error}") from error
+    for identity, image in theirs.items():
+        other = ours.get(same.get(identity, identity))
+        if other is not None and identity not in same:
             raise LabelingError(
-                f"image {image['id']} is {image['file_name']} in one file to merge and "
-                f"{files[image['id']]} in the other: they label different pictures"
+                f"image {identity} is {other['file_name']} in one file to merge and "
+                f"{image['file_name']} in the other: they label different pictures"
             )
+        sizes = [[x["height"], x["width"]] for x in (other or image, image)]
+        if sizes[0] != sizes[1]:
+            raise LabelingError(
+                f"{image['file_name']} is {sizes[0]} (height, width) in one file to merge and "
+                f"{sizes[1]} in the other: their masks do not fit each other"
+            )
+    return {
+        **previous,
+        "images": [{**image, "id": same.get(i, i)} for i, image in theirs.items()],
+        "annotations": [
+            {**a, "image_id": same.get(a["image_id"], a["image_id"])}
+            for a in previous["annotations"]
+        ],
+    }
 
 
 def _apart(older: Iterable[dict], kept: Iterable[dict], rule: MergeRule) -> Iterator[dict]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..data.coco_format import read_annotations
 from ..utils.files import write_atomically, write_json
 from ..utils.tables import markdown
 from .rounds import Round
@@ -69,6 +69,6 @@ def _labels(step: Step | None) -> dict | None:
     path = Path() if step is None else step.product
     if not path.is_file():
         return None
-    annotations = json.loads(path.read_text())["annotations"]
-    generations = Counter(str(a.get("generation", 0)) for a in annotations)
-    return {"count": len(annotations), "generations": dict(sorted(generations.items()))}
+    labels = read_annotations(path)
+    generations = Counter(str(label.get("generation", 0)) for label in labels)
+    return {"count": generations.total(), "generations": dict(sorted(generations.items()))}

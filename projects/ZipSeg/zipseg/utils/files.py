@@ -66,15 +66,23 @@ def write_json(path: str | Path, content: Mapping | Sequence) -> None:
 
 
 def load_json(path: str | Path) -> Any:
-    """Read a JSON file.
+    """A JSON file as plain values, in UTF-8, -16 or -32, with or without a byte order mark.
 
     Raises:
         ZipSegError: naming the file, if it cannot be read or is not JSON.
     """
     try:
         return json.loads(Path(path).read_bytes())
-    except (OSError, ValueError) as error:
-        raise ZipSegError(f"{path} cannot be read as JSON: {error}") from error
+    except OSError as error:
+        raise ZipSegError(f"{path}: cannot be read ({error.strerror})") from error
+    except RecursionError as error:
+        raise ZipSegError(f"{path}: not a JSON file (nested too deep)") from error
+    except UnicodeDecodeError as error:
+        raise ZipSegError(
+            f"{path}: not a JSON file (byte {error.start} is not UTF-8; save it as UTF-8)"
+        ) from error
+    except ValueError as error:
+        raise ZipSegError(f"{path}: not a JSON file ({error})") from error
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:

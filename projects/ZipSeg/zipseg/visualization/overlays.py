@@ -9,7 +9,8 @@ from detectron2.utils.visualizer import ColorMode, Visualizer
 from PIL import Image
 
 _SHORT_SIDE = 320  # smaller pictures are enlarged so that labels stay readable ...
-_LONG_SIDE = 2048  # ... but never beyond this: thin ones cannot be helped, and would fill a disk
+_LONG_SIDE = 2048  # ... but never beyond this: thin ones cannot be helped, and would fill a disk,
+_LONGEST = 16_384  # and larger pictures made smaller: what draws knows no sides beyond 65,535
 
 
 def draw_instances(rgb: np.ndarray, instances: Instances, metadata: Metadata) -> np.ndarray:
@@ -21,10 +22,11 @@ def draw_instances(rgb: np.ndarray, instances: Instances, metadata: Metadata) ->
         metadata: whose ``thing_classes`` name the classes.
 
     Returns:
-        uint8 RGB [H', W', 3]; small pictures are enlarged.
+        uint8 RGB [H', W', 3]; small pictures are enlarged, very long ones made smaller.
     """
     sides = rgb.shape[:2]
     scale = max(1.0, min(_SHORT_SIDE / min(sides), _LONG_SIDE / max(sides)))
+    scale = min(scale, _LONGEST / max(sides))
     visualizer = Visualizer(rgb, metadata, scale=scale, instance_mode=ColorMode.IMAGE)
     return visualizer.draw_instance_predictions(instances.to("cpu")).get_image()
 

@@ -7,10 +7,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..data.labels import read_labels
-from ..evaluation.files import same_images
+from ..data.coco_format import read_labels, same_images
 from ..utils.errors import ZipSegError
-from ..utils.files import replacing_text
+from ..utils.files import load_json, replacing_text
 from .report_data import (
     AgainstTruth,
     choose_images,
@@ -76,9 +75,9 @@ def _load(path: Path, usable: Callable[[Any], bool], default: Any) -> Any:
     if not path.exists():
         return default
     try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ZipSegError(f"{path}: cannot be read ({error}); delete it to go without") from error
+        content = load_json(path)
+    except ZipSegError as error:
+        raise ZipSegError(f"{error}; delete it to go without") from error
     if not usable(content):
         raise ZipSegError(f"{path}: not the file that a labelling run writes; delete it")
     return content

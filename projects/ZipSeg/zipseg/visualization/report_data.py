@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 from pycocotools import mask as mask_util
 
+from ..data.coco_format import results_from, same_images, truth_from
 from ..data.images import read_image
-from ..evaluation.columns import Detections, GroundTruth
-from ..evaluation.files import results_of_labels, same_images
 from ..evaluation.protocols import evaluate
 from ..utils.errors import ImageError
 
@@ -62,18 +61,17 @@ def _chart(title: str, values: Iterable[int], ticks: list[str], unit: str) -> di
 def compare(labels: dict, truth: dict, source: str) -> AgainstTruth:
     """AP of the labels by COCO's rules, and each image's F1 score of labels at IoU 0.5.
 
-    Categories are matched by name, images by file name.
+    Categories are matched by name, images as ``coco_format.same_images`` does.
 
     Raises:
         ZipSegError: the ground truth cannot be used, or has none of the names or images.
     """
-    ground = GroundTruth.from_coco(truth, source)
-    judged = results_of_labels(labels, truth, "the labels")
+    ground = truth_from(truth, source)
     images = same_images(labels["images"], truth["images"], "the labels")
+    found = results_from(labels, ground, "the labels")
     ground = ground.select_images(list(images.values()))
-    found = Detections.from_results(judged, ground, "the labels")
     boxes = evaluate("coco", ground, found, "bbox")
-    masks = evaluate("coco", ground, found, "segm") if found.rles else None
+    masks = evaluate("coco", ground, found, "segm") if found.masks is not None else None
     main = masks or boxes
     rows = [("", "boxes", "masks")]
     for name in ("AP", "AP50", "AP75", "AR@100"):
@@ -127,7 +125,7 @@ def gallery_entry(image: dict, root: Path, shapes: list[dict], truth: list[dict]
     """
     entry = {"file": image["file_name"], "shapes": [], "truth": []}
     try:
-        rgb = read_image(root / image["file_name"], "RGB")
+        rgb = read_image(root / image["file_name"], "RGB", max_pixels=None)
     except ImageError as error:
         return {**entry, "reason": str(error)}
     if rgb.shape[:2] != (image["height"], image["width"]):

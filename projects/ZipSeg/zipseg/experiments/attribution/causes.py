@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as mask_utils
 
-from ...evaluation.columns import GroundTruth
+from ...data.coco_format import GroundTruth
 from ...evaluation.matching import AREA_RANGES
 from ...utils.errors import ZipSegError
 from .stage_records import StageRecord

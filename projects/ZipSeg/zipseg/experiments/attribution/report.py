@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ...evaluation.columns import GroundTruth
+from ...data.coco_format import GroundTruth
 from ...utils.files import write_json
 from ...utils.tables import markdown
 from .causes import CAUSES, FOUND, MEANINGS, Fate, decode, largest_causes, summarise

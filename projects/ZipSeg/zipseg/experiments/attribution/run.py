@@ -6,10 +6,9 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import build_model
 
+from ...data.coco_format import read_truth
 from ...data.images import read_image
 from ...engine.loader import build_image_loader
-from ...evaluation.columns import GroundTruth
-from ...utils.files import load_json
 from .causes import find_fates, largest_causes
 from .recording import record_stages
 from .report import write_attribution
@@ -36,7 +35,7 @@ def attribute_lost_objects(
         loader = build_image_loader(cfg, dataset)
         record_stages(model, loader, records, limit)
     annotations = MetadataCatalog.get(dataset).json_file
-    truth = GroundTruth.from_coco(load_json(annotations), annotations)
+    truth = read_truth(annotations)
     fates = find_fates(truth, load_records(records))
     summary = write_attribution(
         output, fates, truth, records, lambda image: read_image(paths[image], "RGB")

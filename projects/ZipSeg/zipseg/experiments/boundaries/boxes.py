@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torchvision.ops import box_iou
 
-from ...evaluation.columns import Detections, GroundTruth
+from ...data.coco_format import Detections, GroundTruth
 from ...evaluation.matching import MatchingRules, match
 from ...structures import Proposals
 from .oracle import ProbedImage

@@ -8,10 +8,9 @@ import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from torch import Tensor
 
+from ...data.coco_format import GroundTruth, read_truth
 from ...data.images import read_image
-from ...evaluation.columns import GroundTruth
 from ...utils.errors import ZipSegError
-from ...utils.files import load_json
 
 
 class ProbeImages(NamedTuple):
@@ -46,9 +45,9 @@ def from_files(json_file: str | Path, folder: str | Path, name: str | None = Non
     Raises:
         ZipSegError: annotations that cannot be read or are not in COCO's format.
     """
-    content = load_json(json_file)
-    truth = GroundTruth.from_coco(content, str(json_file))
-    file = {image["id"]: Path(folder) / image["file_name"] for image in content["images"]}
+    truth = read_truth(json_file)
+    names = zip(truth.image_ids.tolist(), truth.file_names, strict=True)
+    file = {identity: Path(folder) / name for identity, name in names}
     return ProbeImages(name or str(json_file), truth, file)
 
 

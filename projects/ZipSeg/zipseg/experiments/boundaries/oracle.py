@@ -11,7 +11,7 @@ from pycocotools import mask as mask_util
 from scipy import ndimage
 from torch import Tensor
 
-from ...evaluation.columns import GroundTruth
+from ...data.coco_format import GroundTruth
 from ...modeling.stages import regions
 from ...structures import Activation
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from ...data.coco_format import read_truth
 from ...self_training.lock import held
 from ...self_training.programs import Programs
 from ...self_training.runner import Pipeline
@@ -151,5 +152,5 @@ def _first(measure: str, metrics: Mapping) -> Mapping:
 
 
 def _count(labels: Path) -> dict[str, int]:
-    content = json.loads(labels.read_text())
-    return {key: len(content[key]) for key in ("images", "annotations")}
+    truth = read_truth(labels)
+    return {"images": len(truth.image_ids), "annotations": len(truth.image)}

@@ -2,43 +2,16 @@
 
 import json
 
-import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from detectron2.utils.visualizer import Visualizer
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pycocotools import mask as mask_util
 from pycocotools.coco import COCO
 from tests.labeling.corpus import GOOD
 from tests.labeling.fakes import fake_run, write_images
 
+from zipseg.data.coco_format import read_labels, write_labels
 from zipseg.data.images import read_image
-from zipseg.data.labels import _runs, read_labels, write_labels
-
-
-@settings(max_examples=200)
-@given(st.integers(1, 12), st.integers(1, 12), st.data())
-def test_run_lengths_are_those_of_pycocotools(height, width, data):
-    bits = data.draw(st.lists(st.booleans(), min_size=height * width, max_size=height * width))
-    mask = np.array(bits, np.uint8).reshape(height, width, order="F")
-    runs = _runs(mask_util.encode(np.asfortranarray(mask))["counts"])
-    values = np.arange(len(runs)) % 2
-    np.testing.assert_array_equal(np.repeat(values, runs), mask.ravel(order="F"))
-
-
-def test_run_lengths_of_large_masks():
-    mask = np.zeros((3000, 4000), np.uint8, "F")
-    mask[1:2999, 5:3990] = 1
-    assert _runs(mask_util.encode(mask)["counts"]).sum() == mask.size
-
-
-@given(st.text(alphabet=st.characters(min_codepoint=48, max_codepoint=111), max_size=12))
-def test_no_damaged_mask_gets_through(counts):
-    runs = _runs(counts.encode())
-    if runs.sum() == 80 and (runs >= 0).all():
-        rle = {"size": [8, 10], "counts": counts}
-        assert mask_util.decode(rle).shape == (8, 10)
 
 
 def test_a_corrected_file_is_accepted_back(tmp_path):

@@ -1,0 +1,178 @@
+"""Millions of masks in a few arrays; each becomes compressed RLE when it is asked for."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain, pairwise
+from struct import pack
+
+import numpy as np
+from pycocotools import mask as mask_util
+
+from . import runs
+from .segmentation import compressed
+from .values import LONGEST
+
+
+@dataclass(frozen=True, eq=False)
+class Masks(Sequence):
+    """N masks as polygons or RLE; some may be missing.
+
+    Attributes:
+        size: int64 [N, 2], height and width in pixels.
+        points: float64 [P], x, y, x, y, ... of all parts of polygons.
+        parts: int64 [Q + 1], where each part begins in ``points``.
+        part: int64 [N, 2], the first part of each mask and one past its last.
+        text: uint8 [C], characters of all RLEs' counts.
+        chars: int64 [N, 2], the first character of each mask and one past its last.
+    """
+
+    size: np.ndarray
+    points: np.ndarray
+    parts: np.ndarray
+    part: np.ndarray
+    text: np.ndarray
+    chars: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+    def __getitem__(self, index: int) -> dict | None:
+        """Compressed RLE, as pycocotools takes it; None for a missing mask."""
+        size = tuple(self.size[index].tolist())
+        begin, end = self.chars[index]
+        if end > begin:
+            return {"size": list(size), "counts": self.text[begin:end].tobytes().decode()}
+        polygons = self.polygons(index)
+        return compressed(polygons, size) if polygons else None
+
+    def polygons(self, index: int) -> list[list[float]]:
+        """A mask's polygons in pixels; none if it is RLE or missing."""
+        first, last = self.part[index]
+        ends = self.parts[first : last + 1]
+        return [self.points[a:b].tolist() for a, b in pairwise(ends)]
+
+    @property
+    def present(self) -> np.ndarray:
+        """bool [N], whether there is a mask."""
+        return (self.part[:, 1] > self.part[:, 0]) | (self.chars[:, 1] > self.chars[:, 0])
+
+    def select(self, rows: np.ndarray) -> Masks:
+        """The masks at ``rows``, int64 or bool; the arrays of points and text are shared."""
+        return replace(self, size=self.size[rows], part=self.part[rows], chars=self.chars[rows])
+
+    def filled(self, box: np.ndarray) -> Masks:
+        """The same with boxes, float64 [N, 4] XYWH, in place of missing masks."""
+        rows = np.flatnonzero(~self.present)
+        x, y, w, h = box[rows].T
+        corners = np.stack([x, y, x, y + h, x + w, y + h, x + w, y], axis=1)
+        part = self.part.copy()
+        part[rows] = len(self.parts) - 1 + np.arange(len(rows))[:, None] + (0, 1)
+        parts = self.parts[-1] + 8 * np.arange(1, len(rows) + 1)
+        return replace(
+            self,
+            points=np.concatenate([self.points, corners.ravel()]) if len(rows) else self.points,
+            parts=np.concatenate([self.parts, parts]),
+            part=part,
+        )
+
+    @cached_property
+    def decoded(self) -> runs.Decoded:
+        """Areas and boxes of RLE, and which are damaged; [R] for the R rows of ``rle_rows``."""
+        return runs.decode(self.text, self.chars[self.rle_rows], self.size[self.rle_rows])
+
+    @property
+    def rle_rows(self) -> np.ndarray:
+        """int64 [R], where there is RLE."""
+        return np.flatnonzero(self.chars[:, 1] > self.chars[:, 0])
+
+    def damaged(self) -> np.ndarray:
+        """int64 [*], where RLE is not of exactly its image's pixels."""
+        return self.rle_rows[self.decoded.damaged]
+
+    def boxes(self) -> np.ndarray:
+        """float64 [N, 4], XYWH in pixels: polygons' extents, RLEs' pixels; NaN where missing."""
+        result = np.full((len(self), 4), np.nan)
+        rows = np.flatnonzero(self.part[:, 1] > self.part[:, 0])
+        spans = self.parts[self.part[rows]]
+        inner = spans[:, 1] < len(self.points)  # reduceat knows no place past the end
+        for row, (first, last) in zip(rows[~inner], spans[~inner], strict=True):
+            points = self.points[first:last].reshape(-1, 2)
+            low = points.min(0)
+            result[row] = *low, *(points.max(0) - low)
+        rows, spans = rows[inner], spans[inner].ravel() // 2
+        for axis in (0, 1) if len(rows) else ():
+            values = self.points[axis::2]
+            low, high = (f.reduceat(values, spans)[::2] for f in (np.minimum, np.maximum))
+            result[rows, axis], result[rows, axis + 2] = low, high - low
+        result[self.rle_rows] = self.decoded.box
+        return result
+
+    def areas(self) -> np.ndarray:
+        """float64 [N], pixels; 0 for a missing mask."""
+        result = np.zeros(len(self))
+        for row in np.flatnonzero(self.part[:, 1] > self.part[:, 0]).tolist():
+            result[row] = float(mask_util.area(self[row]))
+        result[self.rle_rows] = self.decoded.area
+        return result
+
+
+class MaskBuilder:
+    """Collects the masks of regular entries, batch by batch."""
+
+    def __init__(self) -> None:
+        self._points, self._parts, self._part = array("d"), array("q", [0]), array("q")
+        self._text, self._chars, self._size = bytearray(), array("q"), array("q")
+
+    def add(self, masks: list, size: np.ndarray) -> bool:
+        """Takes the masks of a batch in, or none of them: False if one is not regular.
+
+        Args:
+            masks: of polygons (lists of numbers), RLE with ``size`` and ``counts`` as attributes,
+                or None.
+            size: int64 [N, 2], of their images.
+
+        Whether RLE covers its image exactly is left to ``Masks.damaged``.
+        """
+        lists = [mask if type(mask) is list else () for mask in masks]
+        parts = list(chain.from_iterable(lists))
+        lengths = np.fromiter(map(len, parts), np.int64, len(parts))
+        # In half of the time that numpy takes to go through the lists.
+        packed = pack(f"{lengths.sum()}d", *chain.from_iterable(parts))
+        points = np.frombuffer(packed)
+        if len(parts) and (lengths.min() < 6 or (lengths & 1).any()):
+            return False
+        if len(points) and not -LONGEST <= points.min() <= points.max() <= LONGEST:
+            return False
+        rle = [i for i, mask in enumerate(masks) if mask is not None and type(mask) is not list]
+        texts = []
+        if rle:
+            if [list(masks[i].size) for i in rle] != size[rle].tolist():
+                return False
+            texts = [masks[i].counts.encode() for i in rle]
+            if not all(texts):
+                return False
+        begin = len(self._parts) - 1
+        ends = begin + np.cumsum([0, *map(len, lists)])
+        self._part.frombytes(np.stack([ends[:-1], ends[1:]], axis=1).tobytes())
+        self._parts.frombytes((self._parts[-1] + np.cumsum(lengths)).tobytes())
+        self._points.frombytes(packed)
+        chars = np.zeros(len(masks), np.int64)
+        chars[rle] = [len(text) for text in texts]
+        ends = len(self._text) + np.cumsum(np.concatenate([[0], chars]))
+        self._chars.frombytes(np.stack([ends[:-1], ends[1:]], axis=1).tobytes())
+        self._text += b"".join(texts)
+        self._size.frombytes(np.ascontiguousarray(size, np.int64).tobytes())
+        return True
+
+    def done(self) -> Masks:
+        """All masks; the builder is not to be used any more."""
+        size, part, chars = (
+            np.frombuffer(column, np.int64).reshape(-1, 2)
+            for column in (self._size, self._part, self._chars)
+        )
+        points, parts = np.frombuffer(self._points), np.frombuffer(self._parts, np.int64)
+        return Masks(size, points, parts, part, np.frombuffer(self._text, np.uint8), chars)
