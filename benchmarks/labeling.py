@@ -20,7 +20,7 @@ from zipseg.labeling.job import LabelJob
 from zipseg.labeling.labeler import Labeler
 from zipseg.labeling.provenance import describe
 from zipseg.labeling.runner import Rules, label_source
-from zipseg.labeling.sources import folder_source, use_vocabulary
+from zipseg.labeling.sources import images_source, use_vocabulary
 from zipseg.zipworld.scenes import CATEGORY_NAMES, render_scene
 
 from .forward import NETWORKS, stopwatch
@@ -88,7 +88,7 @@ def overhead_benchmark(config_file: str, images: int = 60) -> dict:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _write_scenes(folder / "images", images)
-        source = folder_source(folder / "images", ",".join(CATEGORY_NAMES))
+        source = images_source([str(folder / "images")], ",".join(CATEGORY_NAMES))
         use_vocabulary(cfg, source)
         model = load_model(cfg)
         provenance = describe(cfg, model, source, [])
@@ -135,7 +135,7 @@ def _run_over_squares(arguments: tuple[str, int]) -> float:
         cv2.imwrite(str(images / f"{i:06d}.png"), pixels)
     cfg: CfgNode = load_config("")
     cfg.INPUT.MIN_SIZE_TEST = 0
-    source, model = folder_source(images, "square"), _OneBox()
+    source, model = images_source([str(images)], "square"), _OneBox()
     provenance = describe(cfg, model, source, [])
     labeler = Labeler(cfg, model, source.categories)
     label_source(labeler, source, provenance, output, Rules(), quiet=True)
