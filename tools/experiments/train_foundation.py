@@ -17,8 +17,9 @@ from pathlib import Path
 
 import torch
 
-from zipseg.utils.errors import ZipSegError
 from zipseg.zipworld import networks as embedded
+from zipseg.utils.errors import ZipSegError
+from zipseg.zipworld.pretraining.precision import PRECISIONS
 from zipseg.zipworld.pretraining.pretraining import PLANS, Run, planned, prerender, pretrain, ship
 
 
@@ -29,13 +30,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--part", required=True, choices=["scenes", *PLANS])
     parser.add_argument("--output", type=Path, help="folder of checkpoint and curves")
     parser.add_argument("--scenes-root", type=Path, default="output/foundation/scenes")
-    parser.add_argument("--scenes", type=int, default=16_000, help="number of training scenes")
+    parser.add_argument("--scenes", type=int, default=12_000, help="number of training scenes")
     parser.add_argument(
         "--steps", type=int, help="length of the schedule; default: the shipped one"
     )
     parser.add_argument("--measured", type=int, default=250, help="number of held-out scenes")
-    parser.add_argument("--batch", type=int, help="scenes a step; default: the shipped choice")
-    parser.add_argument("--size", type=int, help="pixels of the input, a multiple of 64")
+    parser.add_argument("--batch", type=int, help="scenes or pictures a step; default: the shipped choice")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: the fastest here")
     parser.add_argument("--checkpoint-every", type=int, default=100, help="steps")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop for now after")
     parser.add_argument("--seed", type=int, default=0)
@@ -68,8 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
         options.measured,
         options.seed,
         options.batch,
-        options.size,
         options.further,
+        options.device,
     )
     try:
         if options.part == "scenes":
@@ -83,6 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
                 options.further,
                 minutes=options.minutes,
                 checkpoint_every=options.checkpoint_every,
+                precision=options.precision or "",
             )
             ended = pretrain(run, schedule)
             print("done" if ended else "stopped for now; run again to continue")

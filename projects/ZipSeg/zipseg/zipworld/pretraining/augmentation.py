@@ -1,5 +1,7 @@
 """Augmentations that keep every caption true: nothing leaves the picture, no colour changes."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -8,18 +10,20 @@ from torch import Tensor
 _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32) * 255  # CLIP's
 _STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32) * 255
 
-_TINY = 64  # pixels; smaller pictures would lose their shapes if they were made coarser still
+_TINY = 65  # pixels; smaller pictures would lose their patterns if they were made coarser still
 
 
-def clip_batch(images: np.ndarray, size: int, rng: np.random.Generator | None) -> Tensor:
+def clip_batch(
+    images: Sequence[np.ndarray], size: int, rng: np.random.Generator | None
+) -> Tensor:
     """Normalised input of a CLIP, float32 [B, 3, size, size].
 
     Args:
-        images: uint8 [B, H, W, 3] RGB.
+        images: B pictures, uint8 [S, S, 3] RGB of any side.
         size: side in pixels.
         rng: augments if given: a turn or flip, a reflected border that makes the scene smaller,
             brightness, contrast, noise, and a coarser picture; tiny ones are neither shrunk nor
-            coarser. A coloured shape keeps its name under each of them.
+            coarser. An object keeps its name under each of them.
     """
     out = np.empty((len(images), size, size, 3), np.float32)
     for target, image in zip(out, images, strict=True):

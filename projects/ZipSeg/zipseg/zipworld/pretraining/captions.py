@@ -7,12 +7,16 @@ import open_clip
 import torch
 from torch import Tensor
 
-from ...modeling.networks.clip_text import DEFAULT_TEMPLATES
 from ..scenes import CATEGORY_NAMES, UNSEEN_NAMES, Scene
 from ..scenes.captions import MOST_COUNTED, caption, counted
+from ..scenes.splits import COLOURS, MATERIALS, NOUN
+from ...modeling.networks.clip_text import DEFAULT_TEMPLATES
 
 SEEN_NAMES = tuple(name for name in CATEGORY_NAMES if name not in UNSEEN_NAMES)
-WORDS = tuple(dict.fromkeys(word for name in CATEGORY_NAMES for word in name.split()))
+WORDS = (*COLOURS, *MATERIALS)
+
+
+_PHRASES = tuple(f"{word} {NOUN}" for word in WORDS)
 
 
 class Captions(NamedTuple):
@@ -41,9 +45,9 @@ def present_names(category: np.ndarray) -> np.ndarray:
 def caption_batch(category: np.ndarray, longs: int, rng: np.random.Generator) -> Captions:
     """Captions for a batch of scenes.
 
-    They are every seen name and every single word of the names ("red", "star"), which shows the
-    text tower what a name is made of, and numbers of a name ("three red stars"), for which touching
-    objects have to be told apart, each in a random template of the prompt ensemble; captions
+    They are every seen name and every single word of the names ("red cushion", "striped cushion"),
+    which shows the text tower what a name is made of, and numbers of a name ("three red striped
+    cushions"), for which touching objects have to be told apart, each in a random template of the prompt ensemble; captions
     of all that some of the scenes hold; and a template without a name, which is true of every
     scene. A caption is true of each scene that holds all names it speaks of, one with a number of
     each scene that holds just as many, so captions of equal content are never each other's
@@ -62,7 +66,7 @@ def caption_batch(category: np.ndarray, longs: int, rng: np.random.Generator) ->
     lists = ~(present[None, :longs] & ~present[:, None]).any(2)
     always = np.ones((len(present), 1), bool)
     numbers = _numbers(category[longs : 2 * longs], rng)
-    short = [*SEEN_NAMES, *WORDS, "", *(counted(CATEGORY_NAMES[c], n) for c, n in numbers)]
+    short = [*SEEN_NAMES, *_PHRASES, "", *(counted(CATEGORY_NAMES[c], n) for c, n in numbers)]
     templates = rng.integers(0, len(DEFAULT_TEMPLATES), len(short))
     text = [
         DEFAULT_TEMPLATES[t].replace("{}", name) for t, name in zip(templates, short, strict=True)
@@ -78,7 +82,7 @@ def _numbers(category: np.ndarray, rng: np.random.Generator) -> list[tuple[int, 
     """Category and number: for each scene one that is true, and one that is off by one; never the
     number one, which some templates have for any number ("a photo of one {}")."""
     pairs = {}
-    for row in category:
+    for row in category[(category >= 0).any(1)]:
         held = row[row >= 0]
         chosen = int(rng.choice(held))
         number = int((held == chosen).sum())
@@ -106,7 +110,7 @@ class Vocabulary:
     def __init__(self, tokenizer: open_clip.SimpleTokenizer):
         self._tokenizer = tokenizer
         rng = np.random.default_rng(0)
-        texts = [t.replace("{}", name) for t in DEFAULT_TEMPLATES for name in (*WORDS, "")]
+        texts = [t.replace("{}", name) for t in DEFAULT_TEMPLATES for name in (*_PHRASES, "")]
         for index in map(CATEGORY_NAMES.index, SEEN_NAMES):
             texts += [_tell(np.full(1 + n % 14, index), rng) for n in range(56)]
         texts += [_tell(rng.permutation(len(CATEGORY_NAMES))[:3], rng) for _ in range(200)]

@@ -1,4 +1,4 @@
-"""Contrastive training of a CLIP on whole scenes and their captions."""
+"""Contrastive training of a CLIP on pictures of scenes and their captions."""
 
 import math
 from typing import NamedTuple
@@ -14,65 +14,57 @@ from .augmentation import clip_batch
 from .captions import Vocabulary, caption_batch
 from .losses import sigmoid_contrastive_loss, spread_loss
 from .monitors import naming_metrics
+from .pictures import draw_windows
+from .precision import Precision
 from .scenes import SceneBank, sample
 from .towers import encode_anywhere, hide_patches
 
 _SPREAD = 20.0  # weight of the spread loss
 # A unit vector must be sure of several captions at once, so small cosines have to count.
 _LEAST_LOGIT_SCALE = math.log(30)
+_WHOLE = (256, 256)
 
 
-class Phase(NamedTuple):
-    """A part of the training."""
+class View(NamedTuple):
+    """A kind of training picture."""
 
-    until: float  # share of the steps
-    size: int  # pixels
-    scenes: str = "pretrain"  # or "primer" or "closeup", see data.zipworld.splits
-    most_objects: int = 16  # scenes of which the caption counts more are left out
-    hidden: float = 0.0  # share of a ViT's patches that a step leaves out
-    times: int = 1  # how many times the recipe's batch a step takes
+    share: float  # of the steps
+    size: int  # pixels of the network's input
+    sides: tuple[int, int]  # least and largest side of the window into the scene, pixels
+    times: float = 1.0  # how many times the recipe's batch a step takes
 
 
 class ClipRecipe(NamedTuple):
-    """Choices of one training. Single objects come first, then small pictures of few objects: a
-    caption of one thing says most, and there are many steps for little cost. Without them the
-    shapes were not learnt: colours explain most captions, and patterns hide the outlines. A ViT
-    needs more help: objects that fill tiny pictures, and texts that tell shapes apart already
-    (arXiv 2111.07991); with plain objects of any size it knew one shape in four after 100,000
-    pictures. Later steps leave out half of its patches, which halves their cost
-    (arXiv 2212.00794)."""
+    """Choices of one training.
 
-    batch: int  # scenes
-    longs: int  # captions that tell all names, a step, and scenes of which a number is told
-    phases: tuple[Phase, ...]
-    further: tuple[Phase, ...] = ()  # of a training that starts from shipped weights
-    text: str = ""  # the part of which the shipped text tower is the first one
+    First come small windows, which show one name or two: a caption of few things says most, and
+    small pictures cost little. Then every size is drawn at random, so that a training may be
+    stopped at any time.
+    """
+
+    batch: int  # pictures
+    longs: int  # captions that tell all names, a step, and pictures of which a number is told
+    first: float  # share of the steps with the first view alone
+    views: tuple[View, ...]
+    hidden: float = 0.0  # share of a ViT's patches that a step leaves out (arXiv 2212.00794)
+    teacher: str = ""  # the part of which the text tower is taken as it is, and image embeddings
+    distilled: float = 0.0  # weight of 1 - cosine to the teacher's image embeddings
 
 
 RECIPES = {
-    "vit": ClipRecipe(
-        64,
-        12,
-        (
-            Phase(0.4, 40, "closeup", times=2),
-            Phase(0.6, 64, "primer"),
-            Phase(0.8, 96, most_objects=3, hidden=0.3),
-            Phase(0.96, 128, hidden=0.5),
-            Phase(1, 128),
-        ),
-        (Phase(0.6, 96, hidden=0.5), Phase(0.95, 128, hidden=0.5), Phase(1, 128)),
-        text="resnet",
-    ),
     "resnet": ClipRecipe(
-        96,
-        12,
-        (
-            Phase(0.65, 64, "primer"),
-            Phase(0.9, 64, most_objects=3),
-            Phase(0.98, 96),
-            Phase(1, 128),
-        ),
-        (Phase(0.35, 64, "closeup"), Phase(0.65, 96, most_objects=3), Phase(1, 128)),
+        batch=96,
+        longs=12,
+        first=0.15,
+        views=(View(0.7, 64, (60, 144)), View(0.15, 96, (128, 224)), View(0.15, 128, _WHOLE, 0.5)),
+    ),
+    "vit": ClipRecipe(
+        batch=96,
+        longs=12,
+        first=0.3,
+        views=(View(0.65, 64, (60, 144)), View(0.2, 96, (96, 224)), View(0.15, 128, (128, 256), 0.5)),
+        teacher="resnet",
+        distilled=10.0,
     ),
 }
 
@@ -82,74 +74,99 @@ class ClipTask:
 
     Args:
         part: "vit" or "resnet".
-        scenes: of every kind that the recipe's phases name.
+        scenes: to take pictures of.
         held_out: scenes for the metrics.
         seed: decides weights and batches.
         recipe: ``RECIPES[part]`` or a change of it.
+        teacher: the CLIP that ``recipe.teacher`` names, with the tokens of ``Vocabulary``.
     """
 
     def __init__(
         self,
         part: str,
-        scenes: dict[str, SceneBank],
+        scenes: SceneBank,
         held_out: SceneBank,
         seed: int,
         recipe: ClipRecipe,
+        teacher: torch.nn.Module | None = None,
     ):
         self.recipe = recipe
         self.arch = PARTS[part]
         self.vocabulary = Vocabulary(build_tokenizer(self.arch))
         torch.manual_seed(seed)
-        self.model = build_clip(self.arch, len(self.vocabulary.ids), recipe.phases[-1].size)
+        self.model = build_clip(self.arch, len(self.vocabulary.ids))
         self.token_ids = self.vocabulary.ids
-        self.seeds = [bank.seeds for bank in scenes.values()]
+        self.seeds = scenes.seeds
         self.description = _describe(recipe)
-        self._banks = [scenes[phase.scenes] for phase in recipe.phases]
-        self._pools = [_pool(*each) for each in zip(self._banks, recipe.phases, strict=True)]
-        self._held_out, self._seed = held_out, seed
+        self._scenes, self._held_out, self._seed = scenes, held_out, seed
+        self._teacher = teacher
+        if teacher is not None:
+            teacher.requires_grad_(False).eval()
+            _take_text(self.model, teacher)
 
-    def loss(self, step: int, progress: float) -> Tensor:
+    def loss(self, step: int, progress: float, precision: Precision) -> Tensor:
         recipe, rng = self.recipe, np.random.default_rng([self._seed, step])
-        number = next(n for n, phase in enumerate(recipe.phases) if progress < phase.until)
-        phase = recipe.phases[number]
-        hide_patches(self.model.visual, phase.hidden)
-        bank, pool = self._banks[number], self._pools[number]
-        scenes = pool[sample(step, phase.times * recipe.batch, len(pool), self._seed)]
-        images = clip_batch(bank.image[scenes], phase.size, rng)
-        captions = caption_batch(bank.category[scenes], recipe.longs, rng)
+        device = self.model.logit_scale.device
+        view = self._view(progress, rng)
+        hide_patches(self.model.visual, recipe.hidden)
+        batch = int(recipe.batch * view.times)
+        scenes = sample(step, batch, self._scenes.count, self._seed)
+        self._scenes.ensure(scenes)
+        pictures = draw_windows(self._scenes, scenes, view.sides, rng)
+        images = precision.pictures(clip_batch(pictures.image, view.size, rng).to(device))
+        captions = caption_batch(pictures.category, recipe.longs, rng)
+        tokens = self.vocabulary(captions.text).to(device)
         # Short sequences: plain matrix products beat the fused attention of CPUs by 40 %.
-        with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-            image = encode_anywhere(self.model.visual, images, rng)
-            text = self.model.encode_text(self.vocabulary(captions.text))
-        image, text = (F.normalize(x.float(), dim=-1) for x in (image, text))
+        with precision.autocast(device), sdpa_kernel(SDPBackend.MATH):
+            image = F.normalize(encode_anywhere(self.model.visual, images, rng).float(), dim=-1)
+            text = F.normalize(self.model.encode_text(tokens).float(), dim=-1)
         with torch.no_grad():
             self.model.logit_scale.clamp_(min=_LEAST_LOGIT_SCALE)
         logits = self.model.logit_scale.exp() * (image @ text.T) + self.model.logit_bias
-        contrast = sigmoid_contrastive_loss(logits, captions.true)
-        return contrast + _SPREAD * spread_loss(text[: captions.distinct])
+        loss = sigmoid_contrastive_loss(logits, captions.true.to(device))
+        if self._teacher is None:
+            return loss + _SPREAD * spread_loss(text[: captions.distinct])
+        with torch.no_grad(), precision.autocast(device):
+            wanted = encode_anywhere(self._teacher.visual, images, rng).float()
+        distance = 1 - F.cosine_similarity(image, wanted, dim=-1)
+        return loss + recipe.distilled * distance.mean()
+
+    def _view(self, progress: float, rng: np.random.Generator) -> View:
+        views = self.recipe.views
+        if progress < self.recipe.first:
+            return views[0]
+        return views[rng.choice(len(views), p=[view.share for view in views])]
 
     def evaluate(self) -> dict[str, float]:
         return naming_metrics(self.model, self.vocabulary, self._held_out)
 
 
-def _pool(bank: SceneBank, phase: Phase) -> np.ndarray:
-    """Indices of the scenes that a phase takes, rendered."""
-    bank.ensure(np.arange(bank.count))
-    return np.flatnonzero((bank.category >= 0).sum(1) <= phase.most_objects)
+def _take_text(model: torch.nn.Module, teacher: torch.nn.Module) -> None:
+    """Puts the teacher's text tower into a model, in place, where no training changes it; scale
+    and bias begin as the teacher's."""
+    state = teacher.state_dict()
+    own = model.state_dict()
+    model.load_state_dict({k: own[k] if k.startswith("visual.") else state[k] for k in own})
+    for name, parameter in model.named_parameters():
+        if not name.startswith(("visual.", "logit_")):
+            parameter.requires_grad_(False)
 
 
 def _describe(recipe: ClipRecipe) -> str:
-    phases = [
-        f"{phase.size} px up to {phase.until:.0%} of the steps"
-        + (f" (zipworld_{phase.scenes})" if phase.scenes != "pretrain" else "")
-        + (f" ({phase.times} times as many a step)" if phase.times > 1 else "")
-        + (f" ({phase.hidden:.0%} of the patches left out)" if phase.hidden else "")
-        + (f" (scenes of at most {phase.most_objects} objects)" if phase.most_objects < 16 else "")
-        for phase in recipe.phases
+    views = [
+        f"{view.size} px of windows of {view.sides[0]} to {view.sides[1]} px"
+        f" ({view.share:.0%} of the steps, {int(recipe.batch * view.times)} a step)"
+        for view in recipe.views
     ]
     return (
-        "contrastive, pairwise sigmoid loss with several true captions a scene and captions kept "
-        "apart from each other, on captions of "
-        f"whole scenes, never boxes or masks; {recipe.batch} scenes a step; {', '.join(phases)}"
-        + (f"; the text tower begins as {PARTS[recipe.text]}'s" if recipe.text else "")
+        "contrastive, pairwise sigmoid loss with several true captions a picture and captions kept "
+        "apart from each other, never boxes or masks; pictures are windows into scenes, captions "
+        f"tell what they show; {'; '.join(views)}; the first of these alone for the first "
+        f"{recipe.first:.0%} of the steps"
+        + (
+            f"; the text tower is {PARTS[recipe.teacher]}'s, whose image embeddings are learnt too "
+            f"(1 - cosine, weight {recipe.distilled:g})"
+            if recipe.teacher
+            else ""
+        )
     )

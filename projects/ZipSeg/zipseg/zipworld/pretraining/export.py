@@ -11,7 +11,7 @@ from ...utils.files import write_atomically
 from ..networks.packing import pack
 from ..scenes import SPLITS
 
-_LIMITS = """It knows the coloured shapes of ZipWorld and nothing else: its output on photographs
+_LIMITS = """It knows the patterned cushions of ZipWorld and nothing else: its output on photographs
   means nothing. It exists so that the method can be run, tested and measured without downloads.
   For photographs set the real weights (see the README)."""
 
@@ -27,7 +27,7 @@ def export(
         name: the shipped name, one of ``embedded.architectures.PARTS``' values.
         folder: where to.
         facts: what the card reports: "title", "recipe", "command", "seed", "steps",
-            "cpu_minutes", "seeds" (of the scenes, ranges), "metrics" (a dict) and "before"
+            "cpu_minutes", "seeds" (of the scenes, a range), "metrics" (a dict) and "before"
             (how the weights that it started from were trained, or "").
         token_ids: the tokenizer's ids of the rows of the model's token embedding.
 
@@ -49,10 +49,8 @@ def export(
 
 def card(name: str, facts: dict, parameters: int, size: int) -> str:
     """The model card in Markdown; arguments as for ``export``, ``size`` in bytes."""
-    scenes = " and ".join(
-        f"{len(seeds)} scenes of `{_split(seeds)}` (seeds {seeds[0]} to {seeds[-1]})"
-        for seeds in facts["seeds"]
-    )
+    seeds = facts["seeds"]
+    scenes = f"{len(seeds)} scenes of `{_split(seeds)}` (seeds {seeds[0]} to {seeds[-1]})"
     before = f"- **Before:** {facts['before']}\n" if facts["before"] else ""
     metrics = "\n".join(f"| {metric} | {value:.4f} |" for metric, value in facts["metrics"].items())
     return f"""# {name}

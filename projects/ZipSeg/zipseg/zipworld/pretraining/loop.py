@@ -4,8 +4,9 @@ import ctypes
 import json
 import logging
 import math
-import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from ...utils.errors import ZipSegError
+from ...utils.files import replacing
+from .precision import PRECISIONS, Precision, fastest_precision, machine
 
 logger = logging.getLogger(__name__)
 
@@ -24,9 +27,9 @@ class Task(Protocol):
     weights and optimizer has to be kept."""
 
     model: nn.Module
-    seeds: list[range]  # of the scenes it is trained on
+    seeds: range  # of the scenes it is trained on
 
-    def loss(self, step: int, progress: float) -> Tensor:
+    def loss(self, step: int, progress: float, precision: Precision) -> Tensor:
         """Scalar loss of one step; ``progress`` in 0..1 is the share of the steps done."""
 
     def evaluate(self) -> dict[str, float]:
@@ -42,16 +45,21 @@ class Schedule(NamedTuple):
     warmup: int = 150  # steps
     checkpoint_every: int = 100  # steps
     evaluate_every: int = 500  # steps
+    cooldown: float = 0.3  # share of the steps, the last ones, in which the rate falls
+    average: float = 0.998  # decay of the moving average of the weights, which is what is shipped
     minutes: float = math.inf  # of this run; the next one continues
+    precision: str = ""  # one of PRECISIONS; "": the fastest here
 
 
 def learning_rate(schedule: Schedule, step: int) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth."""
+    """Linear warm-up, then constant, then linear down to a hundredth: the rate of a step depends
+    on nothing but its number, and a longer schedule begins as a shorter one does
+    (arXiv 2405.18392)."""
     warmup = min(schedule.warmup, schedule.steps // 4)
     if step < warmup:
         return schedule.learning_rate * (step + 1) / warmup
-    share = (step - warmup) / max(1, schedule.steps - warmup)
-    return schedule.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
+    left = (schedule.steps - step) / max(1.0, schedule.cooldown * schedule.steps)
+    return schedule.learning_rate * max(0.01, min(1.0, left))
 
 
 def train(task: Task, schedule: Schedule, seed: int, output: Path) -> bool:
@@ -68,20 +76,26 @@ def train(task: Task, schedule: Schedule, seed: int, output: Path) -> bool:
     output.mkdir(parents=True, exist_ok=True)
     keep_freed_memory()
     optimizer = make_optimizer(task.model, schedule)
-    first = load_checkpoint(output / "checkpoint.pt", task.model, optimizer)
-    _log(output, {"from": first, "steps": schedule.steps})
+    state = read_checkpoint(output / "checkpoint.pt", task.model, optimizer)
+    first = state.step
+    device = next(task.model.parameters()).device
+    choice = schedule.precision or state.precision.get(machine(device), "")
+    if not choice:
+        choice = fastest_precision(task.model, lambda p: _seeded_loss(task, schedule, seed, 0, p))
+    precision = PRECISIONS[choice]
+    average = state.average or _copy(task.model)
+    _log(output, {"from": first, "steps": schedule.steps, "precision": choice})
     began, seconds, losses = time.monotonic(), 0.0, []
     for step in range(first, schedule.steps):
         started = time.process_time()
-        torch.manual_seed(seed * 1_000_003 + step)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(schedule, step)
-        task.model.train()
-        loss = task.loss(step, step / schedule.steps)
+        loss = _seeded_loss(task, schedule, seed, step, precision)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(task.model.parameters(), 1.0)
         optimizer.step()
+        follow(average, task.model, min(schedule.average, (1 + step) / (10 + step)))
         losses.append(loss.item())
         seconds += time.process_time() - started
         done = step + 1
@@ -91,9 +105,11 @@ def train(task: Task, schedule: Schedule, seed: int, output: Path) -> bool:
             _log(output, {"step": done, "loss": round(mean, 5), "seconds": round(seconds, 2)})
             seconds, losses = 0.0, []
         if done % schedule.evaluate_every == 0 or done == schedule.steps:
-            _log(output, {"step": done, **evaluate(task)})
+            with weights_of(task.model, average):
+                _log(output, {"step": done, **evaluate(task)})
         if done % schedule.checkpoint_every == 0 or done == schedule.steps or out_of_time:
-            save_checkpoint(output / "checkpoint.pt", task.model, optimizer, done)
+            saved = Checkpoint(done, average, state.precision | {machine(device): choice})
+            save_checkpoint(output / "checkpoint.pt", task.model, optimizer, saved)
         if out_of_time and done < schedule.steps:
             return False
     return True
@@ -108,8 +124,9 @@ def evaluate(task: Task) -> dict[str, float]:
 
 def make_optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
     """AdamW that decays matrices and convolutions only."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    learnt = [p for p in model.parameters() if p.requires_grad]
+    matrices = [p for p in learnt if p.ndim > 1]
+    vectors = [p for p in learnt if p.ndim <= 1]
     groups = [
         {"params": matrices, "weight_decay": schedule.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
@@ -117,35 +134,80 @@ def make_optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=(0.9, 0.98))
 
 
-def save_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int):
-    """Write weights, optimizer and step as one file, atomically."""
-    temporary = path.with_suffix(".tmp")
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+class Checkpoint(NamedTuple):
+    """What a training keeps besides its model and optimizer."""
+
+    step: int = 0
+    average: dict[str, Tensor] | None = None  # the moving average of the model's state
+    precision: dict[str, str] = {}  # what was chosen, by machine
 
 
-def load_checkpoint(
+def save_checkpoint(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Checkpoint
+) -> None:
+    """Write weights, optimizer and the rest as one file, atomically."""
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    with replacing(path) as file:
+        torch.save(state | checkpoint._asdict(), file)
+
+
+def read_checkpoint(
     path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None = None
-) -> int:
-    """Restore a checkpoint in place and return its step; 0 if there is none.
+) -> Checkpoint:
+    """Restore a checkpoint in place; step 0 if there is none.
 
     Raises:
         ZipSegError: the file cannot be read, or belongs to another model.
     """
     if not path.exists():
-        return 0
+        return Checkpoint()
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         model.load_state_dict(state["model"])
         if optimizer is not None:
             optimizer.load_state_dict(state["optimizer"])
+        device = next(model.parameters()).device
+        average = {name: value.to(device) for name, value in state["average"].items()}
+        checkpoint = Checkpoint(state["step"], average, state["precision"])
     except Exception as error:  # torch.load raises whatever its unpickler meets
         raise ZipSegError(
             f"{path}: no checkpoint of this model ({error}); use another folder"
         ) from error
-    logger.info("Continuing at step %d of %s", state["step"], path)
-    return state["step"]
+    logger.info("Continuing at step %d of %s", checkpoint.step, path)
+    return checkpoint
+
+
+@torch.no_grad()
+def follow(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
+    """Moves an average of a model's weights and buffers towards them, in place."""
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            average[name].lerp_(value, 1 - decay)
+        else:
+            average[name].copy_(value)
+
+
+@contextmanager
+def weights_of(model: nn.Module, state: dict[str, Tensor]) -> Iterator[None]:
+    """While the context lasts the model has other weights."""
+    own = _copy(model)
+    model.load_state_dict(state)
+    try:
+        yield
+    finally:
+        model.load_state_dict(own)
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def _seeded_loss(
+    task: Task, schedule: Schedule, seed: int, step: int, precision: Precision
+) -> Tensor:
+    torch.manual_seed(seed * 1_000_003 + step)
+    task.model.train()
+    return task.loss(step, step / schedule.steps, precision)
 
 
 def keep_freed_memory() -> None:

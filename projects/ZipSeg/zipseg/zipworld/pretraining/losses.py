@@ -46,7 +46,9 @@ class MaskLoss(NamedTuple):
     iou: Tensor  # squared error of the predicted IoU
 
 
-def mask_losses(logits: Tensor, target: Tensor, predicted_iou: Tensor) -> MaskLoss:
+def mask_losses(
+    logits: Tensor, target: Tensor, predicted_iou: Tensor, weight: Tensor | None = None
+) -> MaskLoss:
     """Losses of M candidate masks for each of N prompts (SAM, arXiv 2304.02643, appendix A).
 
     Args:
@@ -55,15 +57,33 @@ def mask_losses(logits: Tensor, target: Tensor, predicted_iou: Tensor) -> MaskLo
             of 0 and 1 alone this is the paper's focal loss (gamma 2, no alpha); other shares keep
             edges exact below the cell (quality focal loss, arXiv 2006.04388, eq. 4).
         predicted_iou: float [N, M].
+        weight: float [N, h, w] of each cell in the focal loss, of mean 1; None for equal ones.
     """
     target = target[:, None].expand_as(logits)
     probability = logits.sigmoid()
     entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    focal = ((probability - target).square() * entropy).mean((2, 3))
+    focal = (probability - target).square() * entropy
+    focal = (focal if weight is None else focal * weight[:, None]).mean((2, 3))
     overlap = (probability * target).sum((2, 3))
     dice = 1 - (2 * overlap + 1) / (probability.sum((2, 3)) + target.sum((2, 3)) + 1)
     iou = mask_iou(logits.detach() > 0, target >= 0.5)
     return MaskLoss(20 * focal + dice, (predicted_iou - iou).square())
+
+
+def outline_weight(target: Tensor, rim: float, width: int = 7) -> Tensor:
+    """Weights for ``mask_losses`` that count the pixels near an object's outline more.
+
+    Args:
+        target: float [N, H, W] of 0 and 1.
+        rim: how many times as heavy they are as the others, at least 1.
+        width: odd; the band reaches half of it to both sides.
+
+    Returns:
+        float [N, H, W] of mean 1 for each target.
+    """
+    share = F.avg_pool2d(target[:, None], width, 1, width // 2, count_include_pad=False)[:, 0]
+    weight = torch.where((share > 0) & (share < 1), rim, 1.0)
+    return weight / weight.mean((1, 2), keepdim=True)
 
 
 def best_candidate_loss(loss: MaskLoss) -> Tensor:

@@ -5,21 +5,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from ...utils.errors import ZipSegError
-from ...utils.files import write_atomically
-from ..networks.architectures import FOLDER, PARTS, build_tokenizer
+from ..scenes import SPLITS
+from ..networks.architectures import FOLDER, PARTS, build_clip, build_tokenizer
 from ..networks.loading import read_weights
 from ..networks.packing import TOKENS, pack, unpack
-from ..scenes import SPLITS
-from .clip_training import RECIPES, ClipTask, Phase
+from ...utils.errors import ZipSegError
+from ...utils.files import write_atomically
+from .clip_training import RECIPES, ClipTask
+from .captions import Vocabulary
 from .export import export
-from .loop import Schedule, Task, evaluate, load_checkpoint, train
+from .loop import Schedule, Task, evaluate, read_checkpoint, train
 from .sam_training import SamRecipe, SamTask
 from .scenes import SceneBank
 
 # Scenes of all 36 names for the model cards; these seeds are in no split.
-FRESH_SEEDS = range(6_000_000, 6_000_400)
+FRESH_SEEDS = range(16_000_000, 16_000_400)
 
 _FURTHER_RATE = 0.4  # of the learning rate
 _BEFORE = "before.md"  # the card of the weights that a further training started from
@@ -34,9 +37,9 @@ class Plan(NamedTuple):
 
 
 PLANS = {
-    "vit": Plan("A CLIP with a vision transformer, for names and CLIP Surgery", 3600, 1e-3),
-    "resnet": Plan("A CLIP with a ModifiedResNet, for object boundaries", 3400, 2e-3),
-    "sam": Plan("A Segment Anything model, class-agnostic", 2130, 8e-4),
+    "vit": Plan("A CLIP with a vision transformer, for names and CLIP Surgery", 16_000, 1e-3),
+    "resnet": Plan("A CLIP with a ModifiedResNet, for object boundaries", 16_000, 1.5e-3),
+    "sam": Plan("A Segment Anything model, class-agnostic", 16_000, 8e-4),
 }
 
 
@@ -50,20 +53,20 @@ class Run(NamedTuple):
         scenes: how many of ``zipworld_pretrain`` to train on.
         measured: on how many held-out scenes metrics are taken.
         seed: decides weights and batches.
-        batch: scenes a step; None for the shipped choice.
-        size: pixels of the input, from the first step on; None for the shipped choice.
+        batch: scenes or pictures a step; None for the shipped choice.
         further: start from the shipped weights, without the first lessons.
+        device: "cpu" or "cuda".
     """
 
     part: str
     output: Path
     scenes_root: Path
-    scenes: int = 16_000
+    scenes: int = 12_000
     measured: int = 250
     seed: int = 0
     batch: int | None = None
-    size: int | None = None
     further: bool = False
+    device: str = "cpu"
 
     def task(self, held_out: range = SPLITS["zipworld_pretrain_val"]) -> Task:
         """The model with its scenes; those that are missing are rendered when they are needed."""
@@ -72,33 +75,35 @@ class Run(NamedTuple):
         sam = self.part == "sam"
         recipe = SamRecipe() if sam else RECIPES[self.part]
         if self.further and not sam:
-            recipe = recipe._replace(phases=recipe.further, text="")
+            recipe = recipe._replace(first=0.0)
         if self.batch:
             recipe = recipe._replace(batch=self.batch)
-        if self.size:
-            recipe = recipe._replace(
-                **{"size" if sam else "phases": self.size if sam else (Phase(1, self.size),)}
-            )
+        bank = SceneBank(self.scenes_root, training_seeds(self.scenes))
         if sam:
-            return SamTask(self._bank("pretrain"), measured, self.seed, recipe)
-        banks = {phase.scenes: self._bank(phase.scenes) for phase in recipe.phases}
-        task = ClipTask(self.part, banks, measured, self.seed, recipe)
-        if recipe.text:
-            start_from_shipped(task, PARTS[recipe.text], text_only=True)
+            task = SamTask(bank, measured, self.seed, recipe)
+        else:
+            teacher = _teacher(recipe.teacher) if recipe.teacher else None
+            task = ClipTask(self.part, bank, measured, self.seed, recipe, teacher)
+        task.model.to(self.device)
         return task
 
-    def _bank(self, kind: str) -> SceneBank:
-        return SceneBank(self.scenes_root, training_seeds(kind, self.scenes))
+
+def training_seeds(scenes: int) -> range:
+    """Seeds of so many training scenes."""
+    return SPLITS["zipworld_pretrain"][:scenes]
 
 
-def training_seeds(kind: str, scenes: int) -> range:
-    """Seeds of a kind of training scenes ("pretrain", "primer" or "closeup"): ``scenes``, and half
-    as many of single objects."""
-    return SPLITS[f"zipworld_{kind}"][: scenes if kind == "pretrain" else scenes // 2]
+def _teacher(part: str) -> torch.nn.Module:
+    """The shipped CLIP of a part with the tokens of the training's vocabulary."""
+    arch = PARTS[part]
+    ids = Vocabulary(build_tokenizer(arch)).ids
+    model = build_clip(arch, len(ids))
+    model.load_state_dict(_shipped(arch, ids))
+    return model
 
 
 def planned(
-    part: str, steps: int | None = None, further: bool = False, **others: float
+    part: str, steps: int | None = None, further: bool = False, **others: float | str
 ) -> Schedule:
     """The schedule of a part's plan with another number of steps if given, and with ``others`` of
     its fields. Further training takes smaller steps, so as not to lose what was learnt."""
@@ -112,25 +117,19 @@ def pretrain(run: Run, schedule: Schedule) -> bool:
     task = run.task()
     if run.further and not (run.output / "checkpoint.pt").exists():
         name = PARTS[run.part]
-        start_from_shipped(task, name)
+        task.model.load_state_dict(_shipped(name, task.token_ids))
         card = (FOLDER / f"{name}.md").read_text()
         write_atomically(run.output / _BEFORE, card.encode())
     return train(task, schedule, run.seed, run.output)
 
 
-def start_from_shipped(task: Task, name: str, text_only: bool = False) -> None:
-    """Puts the shipped weights of ``name`` into the model of a task, in place; all of them, or
-    those of a text tower that is as large as the task's."""
-    if task.token_ids is None:
-        state = unpack(read_weights(name))
-    else:
-        packed = read_weights(name)
-        state = unpack(packed, build_tokenizer(name).vocab_size)
-        state[TOKENS] = state[TOKENS][task.token_ids]
-    if text_only:
-        own = task.model.state_dict()
-        state = {key: own[key] if key.startswith("visual.") else state[key] for key in own}
-    task.model.load_state_dict(state)
+def _shipped(name: str, token_ids: Tensor | None) -> dict[str, Tensor]:
+    """Shipped weights, with the token embedding's rows of ``token_ids`` if the model has one."""
+    packed = read_weights(name)
+    if token_ids is None:
+        return unpack(packed)
+    state = unpack(packed, build_tokenizer(name).vocab_size)
+    return state | {TOKENS: state[TOKENS][token_ids]}
 
 
 def ship(run: Run, folder: Path) -> Path:
@@ -144,12 +143,12 @@ def ship(run: Run, folder: Path) -> Path:
         ZipSegError: there is no checkpoint.
     """
     task = run.task(FRESH_SEEDS)
-    steps = load_checkpoint(run.output / "checkpoint.pt", task.model)
-    if not steps:
+    checkpoint = read_checkpoint(run.output / "checkpoint.pt", task.model)
+    if not checkpoint.step:
         raise ZipSegError(f"{run.output}: holds no checkpoint.pt; train first")
     lines = (run.output / "curves.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
-    state = task.model.state_dict()
+    state = {name: value.cpu() for name, value in checkpoint.average.items()}
     task.model.load_state_dict(unpack(pack(state)))
     facts = {
         "title": PLANS[run.part].title,
@@ -158,7 +157,7 @@ def ship(run: Run, folder: Path) -> Path:
         "before": _before(run.output / _BEFORE),
         "seeds": task.seeds,
         "seed": run.seed,
-        "steps": steps,
+        "steps": checkpoint.step,
         "cpu_minutes": _cpu_seconds(records) / 60,
         "metrics": evaluate(task),
     }
@@ -197,5 +196,4 @@ def _cpu_seconds(records: list[dict]) -> float:
 
 def prerender(scenes_root: Path, scenes: int, workers: int) -> None:
     """Render all training scenes beforehand."""
-    for kind in ("closeup", "primer", "pretrain"):
-        SceneBank(scenes_root, training_seeds(kind, scenes)).render(workers)
+    SceneBank(scenes_root, training_seeds(scenes)).render(workers)

@@ -14,11 +14,14 @@ class Prompts(NamedTuple):
     point: Tensor | None  # float32 [N, 1, 2] XY in pixels, of label 1
     target: Tensor  # int64 [N] index of the object, -1 for a prompt that means none
 
+    def to(self, device: torch.device) -> "Prompts":
+        return Prompts(*(None if value is None else value.to(device) for value in self))
+
     def encode(self, prompt_encoder: torch.nn.Module) -> tuple[Tensor, Tensor]:
         """Sparse [N, T, C] and dense [N, C, h, w] embeddings by SAM's prompt encoder."""
         points = None
         if self.point is not None:
-            points = (self.point, torch.ones(self.point.shape[:2], dtype=torch.int64))
+            points = (self.point, self.target.new_ones(self.point.shape[:2]))
         return prompt_encoder(points=points, boxes=self.box, masks=None)
 
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ..networks.architectures import SAM_SIZE, build_sam
 from .augmentation import turned
-from .losses import best_candidate_loss, mask_iou, mask_losses
+from .losses import best_candidate_loss, mask_iou, mask_losses, outline_weight
 from .monitors import sam_metrics
+from .precision import Precision
 from .prompts import Prompts, draw_prompts
 from .scenes import SceneBank, sample
 
@@ -20,8 +21,8 @@ class SamRecipe(NamedTuple):
     """Choices of one training."""
 
     batch: int = 4  # scenes
-    prompts: int = 4  # objects prompted by a box, and as many by a point
-    size: int = SAM_SIZE  # pixels
+    prompts: int = 5  # objects prompted by a box, and as many by a point
+    rim: float = 4.0  # weight of the pixels near an object's outline, against 1 elsewhere
 
 
 class SamTask:
@@ -30,19 +31,20 @@ class SamTask:
     def __init__(self, train: SceneBank, held_out: SceneBank, seed: int, recipe: SamRecipe):
         self.recipe = recipe
         torch.manual_seed(seed)
-        self.model = build_sam(self.recipe.size)
+        self.model = build_sam()
         torch.nn.init.trunc_normal_(self.model.image_encoder.pos_embed, std=0.02)
         self.token_ids = None
-        self.seeds = [train.seeds]
+        self.seeds = train.seeds
         self.description = (
-            f"{self.recipe.batch} scenes a step at {self.recipe.size} px, each with "
+            f"{self.recipe.batch} scenes a step at {SAM_SIZE} px, each with "
             f"{2 * self.recipe.prompts} jittered boxes and points of objects and two prompts of "
-            "none; focal and dice loss of the best of three candidates and of the single mask, "
+            "none; focal and dice loss, at the input's resolution, of the best of three candidates "
+            f"and of the single mask, pixels near the outline {self.recipe.rim:g} times as heavy; "
             "squared error of the predicted IoU; no names"
         )
         self._train, self._held_out, self._seed = train, held_out, seed
 
-    def loss(self, step: int, progress: float) -> Tensor:
+    def loss(self, step: int, progress: float, precision: Precision) -> Tensor:
         rng = np.random.default_rng([self._seed, step])
         scenes = sample(step, self.recipe.batch, self._train.count, self._seed)
         self._train.ensure(scenes)
@@ -50,25 +52,32 @@ class SamTask:
         pairs = list(zip(scenes, turns, strict=True))
         images = np.stack([turned(self._train.image[scene], turn) for scene, turn in pairs])
         owners = [turned(self._train.owner[scene], turn) for scene, turn in pairs]
-        size = self.recipe.size
-        inputs = _disturbed(torch.from_numpy(images).permute(0, 3, 1, 2).float(), rng)
-        inputs = F.interpolate(inputs, (size, size), mode="bilinear", antialias=True)
-        with torch.autocast("cpu", torch.bfloat16):
-            features = self.model.image_encoder(self.model.preprocess(inputs))
+        device = self.model.device
+        inputs = _disturbed(torch.from_numpy(images).permute(0, 3, 1, 2).float(), rng).to(device)
+        with precision.autocast(device):
+            features = self.model.image_encoder(
+                precision.pictures(self.model.preprocess(inputs))
+            )
         losses = [
-            self._scene_loss(feature[None], resized_owner(owner, size), rng)
+            self._scene_loss(feature[None], owner.astype(np.int64), rng, precision)
             for feature, owner in zip(features, owners, strict=True)
         ]
         return torch.stack(losses).mean()
 
-    def _scene_loss(self, feature: Tensor, owner: np.ndarray, rng: np.random.Generator) -> Tensor:
-        prompts = draw_prompts(owner, self.recipe.prompts, rng)
-        logits, iou = decode(self.model, feature, prompts)
+    def _scene_loss(
+        self, feature: Tensor, owner: np.ndarray, rng: np.random.Generator, precision: Precision
+    ) -> Tensor:
+        device = feature.device
+        prompts = [p.to(device) for p in draw_prompts(owner, self.recipe.prompts, rng)]
+        logits, iou = decode(self.model, feature, prompts, precision)
+        logits = F.interpolate(logits, owner.shape, mode="bilinear", align_corners=False)
         target = torch.cat([p.target for p in prompts])
-        masks = torch.from_numpy(owner)[None] == torch.arange(int(owner.max()) + 1)[:, None, None]
-        masks = F.interpolate(masks[None].float(), logits.shape[-2:], mode="area")[0]
+        numbers = torch.arange(int(owner.max()) + 1, device=device)[:, None, None]
+        masks = (torch.from_numpy(owner).to(device)[None] == numbers).float()
         meant = target >= 0
-        loss = best_candidate_loss(mask_losses(logits[meant], masks[target[meant]], iou[meant]))
+        wanted = masks[target[meant]]
+        weight = outline_weight(wanted, self.recipe.rim)
+        loss = best_candidate_loss(mask_losses(logits[meant], wanted, iou[meant], weight))
         if meant.all():
             return loss
         stray = mask_iou((logits[~meant] > 0)[:, :, None], masks >= 0.5).amax(dim=-1)
@@ -78,7 +87,9 @@ class SamTask:
         return sam_metrics(self.model, self._held_out)
 
 
-def decode(sam: Sam, feature: Tensor, prompts: list[Prompts]) -> tuple[Tensor, Tensor]:
+def decode(
+    sam: Sam, feature: Tensor, prompts: list[Prompts], precision: Precision
+) -> tuple[Tensor, Tensor]:
     """All masks for all prompts of one scene, in one pass of SAM's decoder.
 
     Args:
@@ -90,7 +101,7 @@ def decode(sam: Sam, feature: Tensor, prompts: list[Prompts]) -> tuple[Tensor, T
         logits float32 [N, 4, 4h, 4w], the single mask first, and predicted IoU float32 [N, 4].
     """
     encoded = [p.encode(sam.prompt_encoder) for p in prompts]
-    with torch.autocast("cpu", torch.bfloat16):
+    with precision.autocast(feature.device):
         logits, iou = sam.mask_decoder.predict_masks(
             image_embeddings=feature,
             image_pe=sam.prompt_encoder.get_dense_pe(),
@@ -98,16 +109,6 @@ def decode(sam: Sam, feature: Tensor, prompts: list[Prompts]) -> tuple[Tensor, T
             dense_prompt_embeddings=torch.cat([dense for _, dense in encoded]),
         )
     return logits.float(), iou.float()
-
-
-def resized_owner(owner: np.ndarray, size: int) -> np.ndarray:
-    """An owner map int8 [H, W] at another size, by nearest neighbour, with only the objects that
-    are still in it and these renumbered from 0; an object covers at least a pixel of it."""
-    resized = F.interpolate(
-        torch.from_numpy(owner)[None, None].float(), (size, size), mode="nearest-exact"
-    )[0, 0]
-    left, numbers = torch.unique(resized, return_inverse=True)
-    return (numbers - int((left < 0).any())).numpy().astype(np.int64)
 
 
 def _disturbed(images: Tensor, rng: np.random.Generator) -> Tensor:

@@ -18,18 +18,14 @@ _LINKS = (" and ", " and ", " next to ", " with ", ", ", " beside ")
 
 
 def counted(name: str, count: int) -> str:
-    """Such as "a red star" or "three red stars", for 1 to ``MOST_COUNTED``."""
-    return f"a {name}" if count == 1 else f"{_NUMBERS[count - 1]} {_plural(name)}"
-
-
-def _plural(name: str) -> str:
-    return f"{name}es" if name.endswith("cross") else f"{name}s"
+    """Such as "a red striped cushion" or "three red striped cushions", for 1 to ``MOST_COUNTED``."""
+    return f"a {name}" if count == 1 else f"{_NUMBERS[count - 1]} {name}s"
 
 
 def _counted(rng: np.random.Generator, name: str, count: int) -> str:
-    """Such as "a red star", "two red stars", or now and then "some red stars"."""
+    """As ``counted``, or now and then "some red striped cushions"."""
     if count > MOST_COUNTED or (count > 1 and rng.integers(0, 4) == 0):
-        return f"{('several', 'some')[rng.integers(0, 2)]} {_plural(name)}"
+        return f"{('several', 'some')[rng.integers(0, 2)]} {name}s"
     return counted(name, count)
 
 

@@ -38,11 +38,6 @@ def _stripes(rng: np.random.Generator) -> np.ndarray:
     return np.clip((inside - gap * 256) // 2, 0, 255).astype(np.uint8)
 
 
-def plain(rng: np.random.Generator, avoid: np.ndarray) -> np.ndarray:
-    """Ground of one colour; arguments and result as for ``draw_ground``."""
-    return np.tile(_base(rng, avoid).astype(np.uint8)[:, None, None], (1, SIDE, SIDE))
-
-
 def draw_ground(rng: np.random.Generator, avoid: np.ndarray) -> np.ndarray:
     """Uneven ground with textures, coloured blotches and lines that are no objects.
 

@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .ground import SIDE
-from .shapes import COS, FIXED, SIN, coverage
+from .shapes import BRICK, COS, FIXED, SIN, coverage, draw_outline
 from .splits import CATEGORY_NAMES, UNSEEN_NAMES
 
 _MAX_OBJECTS = 14  # where groups stop growing; the first of a last name may still be added
-_MIN_AREA = 90  # visible pixels
+_MIN_AREA = 250  # visible pixels
+_SMALLEST = 40  # pixels, where a cluster begins
 _MIN_VISIBLE = 50  # percent of the whole shape
 _ANY = np.arange(len(CATEGORY_NAMES))
 _SEEN = np.array([i for i, name in enumerate(CATEGORY_NAMES) if name not in UNSEEN_NAMES])
@@ -51,8 +52,10 @@ class Layout:
 
     def draw(self, category: int, size: int, angle: int) -> Placed:
         """A new object, not placed yet."""
-        shape, aspect = CATEGORY_NAMES[category].split()[1], int(self.rng.integers(84, 101))
-        return Placed(category, size, angle, coverage(shape, size, angle, aspect), 0, 0)
+        low = 50 if self.rng.integers(0, 4) == 0 else 75  # now and then an elongated one
+        aspect = int(self.rng.integers(low, 101))
+        outline = draw_outline(self.rng)
+        return Placed(category, size, angle, coverage(outline, size, angle, aspect), 0, 0)
 
     def centred(self, item: Placed, x: int, y: int) -> Placed:
         h, w = item.coverage.shape
@@ -134,23 +137,41 @@ def _simple(layout: Layout, names: np.ndarray) -> None:
             layout.add(layout.centred(layout.draw(category, 120, 0), SIDE // 2, SIDE // 2))
 
 
-def one_large(rng: np.random.Generator, smallest: int, largest: int) -> Layout:
-    """Layout of one object of a size in pixels, its name none of ``UNSEEN_NAMES``."""
-    layout = Layout(rng)
-    category = int(rng.choice(_SEEN))
-    if not layout.add_lone(category, int(rng.integers(smallest, largest)), 0):
-        layout.add(layout.centred(layout.draw(category, 120, 0), SIDE // 2, SIDE // 2))
-    return layout
-
-
 def _cluster(layout: Layout, category: int, size: int, count: int) -> None:
     """``count`` objects of one name, packed so that each touches an earlier one."""
     rng, first = layout.rng, len(layout.objects)
     if not layout.add_lone(category, size, 10):
         return
     for _ in range(count - 1):
-        near = min(120, max(20, size * int(rng.integers(75, 126)) // 100))
+        near = min(120, max(_SMALLEST, size * int(rng.integers(75, 126)) // 100))
         layout.add_touching(category, near, first)
+
+
+def _tiling(layout: Layout, category: int, size: int, count: int) -> None:
+    """``count`` bricks of one name side by side, in a row or in two: their common outline has no
+    notch between them."""
+    rng = layout.rng
+    angle, aspect = int(rng.integers(0, 360)), int(rng.integers(55, 101))
+    brick = Placed(category, size, angle, coverage(BRICK, size, angle, aspect), 0, 0)
+    # The sides of BRICK are 108 * sqrt(2) / 200 of the size; a pixel of overlap leaves no gap.
+    long, short = size * 764 // 1000 - 1, size * aspect * 764 // 100_000 - 1
+    columns = (count + 1) // 2 if count > 3 or rng.integers(0, 3) == 0 else count
+    for _ in range(12):
+        x, y = rng.integers(size // 2, SIDE - size // 2, 2).tolist()
+        before = len(layout.objects)
+        for place in range(count):
+            across, along = divmod(place, columns)
+            # Rows stack along the short side; a row itself runs along it if there is but one.
+            u, v = (along * long, across * short) if columns < count else (0, along * short)
+            dx = (u * int(COS[angle]) - v * int(SIN[angle])) // FIXED
+            dy = (u * int(SIN[angle]) + v * int(COS[angle])) // FIXED
+            trial = layout.centred(brick, x + dx, y + dy)
+            if place == 0 and layout.hidden(trial):
+                break
+            if 0 <= x + dx < SIDE and 0 <= y + dy < SIDE:
+                layout.add(trial)
+        if len(layout.objects) > before:
+            return
 
 
 def _crowded(layout: Layout, names: np.ndarray) -> None:
@@ -162,12 +183,13 @@ def _crowded(layout: Layout, names: np.ndarray) -> None:
         clustered = rng.integers(0, 100) < (95 if position == 0 else 80)
         count = min(left, (2, 3, 3, 4, 4, 5)[int(rng.integers(0, 6))]) if clustered else 1
         largest = 150 - 12 * len(kinds) - 8 * count
-        size = 34 + (largest - 34) * int(rng.integers(0, 100)) // 100
-        _cluster(layout, category, size, count)
+        size = _SMALLEST + (largest - _SMALLEST) * int(rng.integers(0, 100)) // 100
+        tiled = count > 1 and rng.integers(0, 100) < 40
+        (_tiling if tiled else _cluster)(layout, category, size, count)
     for _ in range((0, 0, 1, 1, 2)[int(rng.integers(0, 5))]):
         if layout.objects and len(layout.objects) < _MAX_OBJECTS:
             other = layout.objects[int(rng.integers(0, len(layout.objects)))].category
-            layout.add_lone(other, int(rng.integers(20, 44)), 20)
+            layout.add_lone(other, int(rng.integers(_SMALLEST - 8, _SMALLEST + 8)), 20)
 
 
 def arrange(rng: np.random.Generator, pretraining: bool) -> Layout:

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .ground import blend, draw_ground, light, plain
-from .layout import Placed, arrange, one_large
+from .ground import blend, draw_ground, light
+from .layout import Placed, arrange
 from .shapes import COS, FIXED, SIN
-from .splits import CATEGORY_NAMES, SPLITS, is_closeup, is_pretraining, is_primer
-from .textures import KINDS, PALETTE, jitter, pattern, variant
+from .splits import CATEGORY_NAMES, SPLITS, is_pretraining
+from .textures import PALETTE, jitter, pattern, variant
 
 
 class Scene(NamedTuple):
@@ -27,43 +27,43 @@ class Scene(NamedTuple):
 
 
 def _shade(rng: np.random.Generator, cover: np.ndarray, size: int) -> np.ndarray:
-    """Brightness over one object, 256 = unchanged: a slope of its own and a faintly darker rim."""
+    """Brightness over one object, 256 = unchanged: a slope of its own, darker towards the rim, and
+    the dark seam that every cushion has."""
     h, w = cover.shape
     angle, slope = int(rng.integers(0, 360)), int(rng.integers(0, 70))
     x = np.arange(w, dtype=np.int32)[None] - w // 2
     y = np.arange(h, dtype=np.int32)[:, None] - h // 2
     ramp = (x * int(COS[angle]) + y * int(SIN[angle])) // FIXED * slope // size
-    reach = 2 * max(1, size // 14) + 1
-    border = reach // 2 + 1
+    border = 4
     padded = cv2.copyMakeBorder(cover, border, border, border, border, cv2.BORDER_CONSTANT)
-    inner = cv2.blur(padded, (reach, reach))[border:-border, border:-border].astype(np.int32)
-    return 256 + ramp - (255 - inner) * int(rng.integers(15, 55)) // 255
+    inner = cv2.blur(padded, (7, 7))[border:-border, border:-border].astype(np.int32)
+    deep = cv2.erode(padded, np.ones((5, 5), np.uint8))[border:-border, border:-border]
+    seam = (255 - deep.astype(np.int32)) * int(rng.integers(95, 125)) // 255
+    return 256 + ramp - (255 - inner) * int(rng.integers(30, 60)) // 255 - seam
 
 
 class _Style(NamedTuple):
-    """What the objects of one name share in a scene: two colours and a favourite pattern."""
+    """What the objects of one name share in a scene: two colours and the pattern."""
 
     base: np.ndarray
     mark: np.ndarray
-    kind: int
+    material: str
 
 
 def _style(rng: np.random.Generator, name: str) -> _Style:
-    colour = name.split()[0]
+    colour, material, _ = name.split()
     base = jitter(rng, np.array(PALETTE[colour]), 14)
-    return _Style(base, variant(rng, base, colour == "white"), int(rng.integers(0, KINDS)))
+    return _Style(base, variant(rng, base, colour == "white"), material)
 
 
-def _paint(rng: np.random.Generator, item: Placed, style: _Style, bare: bool = False) -> np.ndarray:
+def _paint(rng: np.random.Generator, item: Placed, style: _Style) -> np.ndarray:
     """Picture of one object, uint8 [3, h, w], meant to be blended in by its coverage.
 
-    Neighbours of one name share their colours, most also the kind of pattern: what tells them
-    apart is the pattern's phase and direction, the light on them, and their outline.
+    Neighbours of one name share their colours and their pattern: what tells them apart is the
+    pattern's phase and direction, the seam around each, the light on them, and their outline.
     """
     h, w = item.coverage.shape
-    kind = style.kind if rng.integers(0, 100) < 65 else int(rng.integers(0, KINDS))
-    kind = 0 if bare else kind
-    share = pattern(rng, kind, h, w, item.size).astype(np.int32)
+    share = pattern(rng, style.material, h, w).astype(np.int32)
     base = jitter(rng, style.base, 4).astype(np.int32)[:, None, None]
     colour = base + (style.mark.astype(np.int32)[:, None, None] - base) * share // 255
     shaded = colour * _shade(rng, item.coverage, item.size) >> 8
@@ -89,22 +89,17 @@ def render_scene(seed: int) -> Scene:
     Seeds of the pre-training splits follow their rules (see ``layout.arrange``).
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    single = is_primer(seed) or is_closeup(seed)
-    plain_object, plain_ground = (single and seed % 4 < 3, single and seed % 3 < 2)
-    if single:
-        layout = one_large(rng, *((70, 190) if is_primer(seed) else (170, 250)))
-    else:
-        layout = arrange(rng, is_pretraining(seed))
+    layout = arrange(rng, is_pretraining(seed))
     categories = np.array([item.category for item in layout.objects], np.int64)
     styles = {c: _style(rng, CATEGORY_NAMES[c]) for c in dict.fromkeys(categories.tolist())}
     avoid = np.array([style.base for style in styles.values()])
-    canvas = plain(rng, avoid) if plain_ground else draw_ground(rng, avoid)
+    canvas = draw_ground(rng, avoid)
     offset = tuple(rng.integers(-4, 5, 2).tolist())
     depth = int(rng.integers(25, 90))
     for item in layout.objects:
         _cast_shadow(canvas, item, offset, depth)
         window, local = item.window()
-        picture = _paint(rng, item, styles[item.category], plain_object)
+        picture = _paint(rng, item, styles[item.category])
         part = canvas[(slice(None), *window)]
         part[:] = blend(part, picture[(slice(None), *local)], item.coverage[local])
     lit = (canvas * light(rng) >> 8).astype(np.int16)

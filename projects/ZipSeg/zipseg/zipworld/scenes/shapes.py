@@ -1,4 +1,4 @@
-"""Outlines of ZipWorld's shapes, drawn in fixed point so that every machine draws the same."""
+"""Outlines of ZipWorld's objects, in fixed point so that every machine draws the same."""
 
 import cv2
 import numpy as np
@@ -27,7 +27,7 @@ def _heart() -> np.ndarray:
 _CROSS = ((-2, -5), (2, -5), (2, -2), (5, -2), (5, 2), (2, 2), (2, 5), (-2, 5), (-2, 2), (-5, 2),
           (-5, -2), (-2, -2))  # fmt: skip
 
-OUTLINES = {
+_FIXED_OUTLINES = {
     "circle": _polar(np.arange(0, 360, 6), np.full(60, 88)),
     "square": _polar(np.arange(45, 360, 90), np.full(4, 108)),
     "triangle": _polar(np.arange(30, 360, 120), np.full(3, 115)),
@@ -36,12 +36,30 @@ OUTLINES = {
     "cross": np.array(_CROSS, np.int64) * FIXED * 95 // 500,
 }
 
+BRICK = _FIXED_OUTLINES["square"]
+# Rounded forms come most often: notches would tell where objects meet.
+_KINDS = ("circle", "square", "blob", "blob", "circle", "square", "triangle", "star", "heart", "cross")
 
-def coverage(shape: str, size: int, angle: int, aspect: int) -> np.ndarray:
-    """Anti-aliased picture of a shape about its own centre.
+
+def draw_outline(rng: np.random.Generator) -> np.ndarray:
+    """The outline of an object, int64 [K, 2] in 1/4096 of the radius: one of the known forms, or a
+    smooth irregular one."""
+    kind = _KINDS[int(rng.integers(0, len(_KINDS)))]
+    if kind in _FIXED_OUTLINES:
+        return _FIXED_OUTLINES[kind]
+    degrees = np.arange(0, 360, 6)
+    radii = np.full(len(degrees), 90 * FIXED, np.int64)
+    for waves in (2, 3, 5):
+        phase, height = int(rng.integers(0, 360)), int(rng.integers(0, 24 // waves + 1))
+        radii += height * COS[(waves * degrees + phase) % 360]
+    return _polar(degrees, radii // FIXED)
+
+
+def coverage(outline: np.ndarray, size: int, angle: int, aspect: int) -> np.ndarray:
+    """Anti-aliased picture of an outline about its own centre.
 
     Args:
-        shape: one of ``OUTLINES``.
+        outline: int64 [K, 2] in 1/4096 of the radius.
         size: diameter in pixels of the circle that the outline roughly fills.
         angle: rotation in whole degrees.
         aspect: height in percent of the width, before the rotation.
@@ -49,7 +67,7 @@ def coverage(shape: str, size: int, angle: int, aspect: int) -> np.ndarray:
     Returns:
         uint8 [h, w], 255 inside and 0 outside, cropped to the pixels that are touched.
     """
-    outline = OUTLINES[shape] * (100, aspect) // 100
+    outline = outline * (100, aspect) // 100
     cos, sin = COS[angle % 360], SIN[angle % 360]
     turned = np.stack(
         [outline[:, 0] * cos - outline[:, 1] * sin, outline[:, 0] * sin + outline[:, 1] * cos], 1

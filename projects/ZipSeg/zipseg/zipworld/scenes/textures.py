@@ -13,7 +13,7 @@ PALETTE = {
     "purple": (146, 52, 168),
     "white": (236, 236, 232),
 }
-KINDS = 17
+_PERIODS = (10, 17)  # pixels; of any object: a material looks the same whatever it covers
 
 
 def jitter(rng: np.random.Generator, colour: np.ndarray, amount: int) -> np.ndarray:
@@ -56,39 +56,37 @@ def _bars(distance: np.ndarray, period: int, duty: int) -> np.ndarray:
     return np.clip((period * FIXED * duty // 200 - distance) // 16 + 128, 0, 255).astype(np.uint8)
 
 
-def pattern(rng: np.random.Generator, kind: int, height: int, width: int, size: int) -> np.ndarray:
+def pattern(rng: np.random.Generator, material: str, height: int, width: int) -> np.ndarray:
     """Inner pattern of one object, with a scale, phase and direction of its own.
 
     Args:
         rng: the scene's generator.
-        kind: 0..``KINDS``-1: none, blotches, stripes, checks, dots, chevrons or a broad band.
-        height, width, size: of the object in pixels.
+        material: one of ``MATERIALS``.
+        height, width: of the object in pixels.
 
     Returns:
         uint8 [height, width], the share (of 255) of the variant colour over the base colour.
     """
-    period = int(rng.integers(max(7, size // 6), max(10, size // 2) + 1))
-    duty = int(rng.integers(34, 53))
+    period = int(rng.integers(*_PERIODS))
+    duty = int(rng.integers(38, 53))
     angle = int(rng.integers(0, 360))
-    if kind < 1:
+    if material == "plain":
         return np.zeros((height, width), np.uint8)
-    if kind < 4:
-        return sharpen(blotches(rng, height, width, max(4, period * 3 // 4)), 150, 6)
+    if material == "marbled":
+        return sharpen(blotches(rng, height, width, period * 3 // 4), 145, 6)
     x = np.arange(width, dtype=np.int32)[None]
     y = np.arange(height, dtype=np.int32)[:, None]
     cos, sin = int(COS[angle]), int(SIN[angle])
     along, across = x * cos + y * sin, y * cos - x * sin
-    if kind < 8:
+    if material == "striped":
         return _bars(_wave(rng, along, period), period, duty)
-    if kind < 10:
+    if material == "checked":
         a, b = (_bars(_wave(rng, p, period), period, 50).astype(np.int32) for p in (along, across))
         return ((a * b + (255 - a) * (255 - b)) // 255).astype(np.uint8)
-    if kind < 12:
+    if material == "dotted":
         a, b = (_wave(rng, p, period) >> 6 for p in (along, across))
         radius = period * 64 * (duty // 2 + 12) // 100
         return np.clip((radius * radius - a * a - b * b) // radius * 2 + 128, 0, 255).astype(
             np.uint8
         )
-    if kind < 14:
-        return _bars(_wave(rng, along + _wave(rng, across, 2 * period), period), period, duty)
-    return _bars(_wave(rng, along, size), size, duty)
+    return _bars(_wave(rng, along + _wave(rng, across, 2 * period), period), period, duty)
