@@ -70,11 +70,11 @@ def mask_losses(
     return MaskLoss(20 * focal + dice, (predicted_iou - iou).square())
 
 
-def outline_weight(target: Tensor, rim: float, width: int = 7) -> Tensor:
+def outline_weight(target: Tensor, rim: float, width: int = 5) -> Tensor:
     """Weights for ``mask_losses`` that count the pixels near an object's outline more.
 
     Args:
-        target: float [N, H, W] of 0 and 1.
+        target: float [N, H, W], 0..1.
         rim: how many times as heavy they are as the others, at least 1.
         width: odd; the band reaches half of it to both sides.
 

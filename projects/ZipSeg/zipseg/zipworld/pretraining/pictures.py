@@ -45,6 +45,7 @@ def draw_windows(
         seen = np.bincount(window[window >= 0], minlength=len(category))
         total = np.bincount(owner[owner >= 0], minlength=len(category))
         shown = (seen > 0) & ((seen >= _VISIBLE_SHARE * total) | (seen >= _VISIBLE_PIXELS))
+        shown[seen.argmax()] = True  # the window was laid around an object
         named = category[shown & (category >= 0)]
         categories[row, : len(named)] = named
     return Pictures(images, categories)

@@ -32,13 +32,12 @@ class SamTask:
         self.recipe = recipe
         torch.manual_seed(seed)
         self.model = build_sam()
-        torch.nn.init.trunc_normal_(self.model.image_encoder.pos_embed, std=0.02)
         self.token_ids = None
         self.seeds = train.seeds
         self.description = (
             f"{self.recipe.batch} scenes a step at {SAM_SIZE} px, each with "
             f"{2 * self.recipe.prompts} jittered boxes and points of objects and two prompts of "
-            "none; focal and dice loss, at the input's resolution, of the best of three candidates "
+            "none; focal and dice loss of the best of three candidates "
             f"and of the single mask, pixels near the outline {self.recipe.rim:g} times as heavy; "
             "squared error of the predicted IoU; no names"
         )
@@ -70,10 +69,10 @@ class SamTask:
         device = feature.device
         prompts = [p.to(device) for p in draw_prompts(owner, self.recipe.prompts, rng)]
         logits, iou = decode(self.model, feature, prompts, precision)
-        logits = F.interpolate(logits, owner.shape, mode="bilinear", align_corners=False)
         target = torch.cat([p.target for p in prompts])
         numbers = torch.arange(int(owner.max()) + 1, device=device)[:, None, None]
         masks = (torch.from_numpy(owner).to(device)[None] == numbers).float()
+        masks = F.interpolate(masks[None], logits.shape[-2:], mode="area")[0]
         meant = target >= 0
         wanted = masks[target[meant]]
         weight = outline_weight(wanted, self.recipe.rim)
