@@ -20,7 +20,7 @@ setup(
     packages=[*find_packages(SOURCE, include=["zipseg", "zipseg.*"]), "zipseg.configs"],
     package_data={
         "zipseg.configs": ["*.yaml", "*/*.yaml"],
-        "zipseg.zipworld.networks": ["*.safetensors", "*.md", "*.json", "*.txt"],
+        "zipseg.zipworld.networks": ["*.safetensors", "*.md", "*.png", "*.json", "*.txt"],
         "zipseg.evaluation": ["published.json"],
         "zipseg.visualization": ["report_template.html"],
     },

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import torch
 
-from zipseg.zipworld import networks as embedded
 from zipseg.utils.errors import ZipSegError
+from zipseg.zipworld import networks as embedded
 from zipseg.zipworld.pretraining.precision import PRECISIONS
 from zipseg.zipworld.pretraining.pretraining import PLANS, Run, planned, prerender, pretrain, ship
 
@@ -35,7 +35,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--steps", type=int, help="length of the schedule; default: the shipped one"
     )
     parser.add_argument("--measured", type=int, default=250, help="number of held-out scenes")
-    parser.add_argument("--batch", type=int, help="scenes or pictures a step; default: the shipped choice")
+    parser.add_argument(
+        "--batch", type=int, help="scenes or pictures a step; default: the shipped choice"
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--precision", choices=PRECISIONS, help="default: the fastest here")
     parser.add_argument("--checkpoint-every", type=int, default=100, help="steps")

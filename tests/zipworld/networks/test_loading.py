@@ -46,10 +46,10 @@ def test_clip_names_the_colour_of_a_scene(part):
     assert not model.training
     colours = ["red", "yellow", "green", "blue", "purple", "white"]
     text = model.encode_text(
-        tokenizer([f"a photo of a {c} star." for c in colours]), normalize=True
+        tokenizer([f"a photo of a {c} cushion." for c in colours]), normalize=True
     )
     right = 0
-    for seed in range(6_200_000, 6_200_020):
+    for seed in range(16_200_000, 16_200_020):
         scene = render_scene(seed)
         image = model.encode_image(clip_batch(scene.image[None], 128, None), normalize=True)
         right += (image @ text.T).argmax().item() in {c // 6 for c in scene.categories.tolist()}
@@ -63,7 +63,7 @@ def test_an_unknown_word_and_a_long_text_are_harmless():
 
 
 def test_sam_segments_what_a_box_encloses(tmp_path):
-    scenes = SceneBank(tmp_path, range(6_200_000, 6_200_004))
+    scenes = SceneBank(tmp_path, range(16_200_000, 16_200_004))
     scenes.ensure(np.arange(4))
     with torch.no_grad():
         assert sam_metrics(embedded.embedded_sam(), scenes)["box_iou"] > 0.5
@@ -75,7 +75,7 @@ def test_architectures_are_known_to_open_clip_by_name(monkeypatch):
         assert path.stem in open_clip.list_models()
         tokenizer = open_clip.get_tokenizer(path.stem)
         ours = loading.build_tokenizer(path.stem)
-        assert torch.equal(tokenizer(["a red star"]), ours(["a red star"]))
+        assert torch.equal(tokenizer(["a red cushion"]), ours(["a red cushion"]))
 
 
 def test_other_architectures_are_refused_by_name():

@@ -9,6 +9,7 @@ from zipseg.zipworld.pretraining.losses import (
     best_candidate_loss,
     mask_iou,
     mask_losses,
+    outline_weight,
     sigmoid_contrastive_loss,
     spread_loss,
 )
@@ -56,6 +57,26 @@ def test_mask_loss_is_focal_and_dice():
             inside, object_ = logits[n, m] > 0, target[n] >= 0.5
             iou = (inside & object_).sum() / (inside | object_).sum()
             assert losses.iou[n, m].item() == pytest.approx(((predicted[n, m] - iou) ** 2).item())
+
+
+def test_the_rim_weighs_more_by_its_share():
+    target = torch.zeros(2, 12, 12)
+    target[:, 4:9, 3:10] = 1
+    target[1] = 1  # nothing but object: no outline
+    weight = outline_weight(target, 3.0, 3)
+    assert weight.mean((1, 2)).tolist() == pytest.approx([1, 1])
+    near = torch.zeros(12, 12, dtype=torch.bool)
+    near[3:10, 2:11] = True
+    near[5:8, 4:9] = False
+    assert weight[0][near].unique().numel() == weight[0][~near].unique().numel() == 1
+    assert (weight[0][near][0] / weight[0][~near][0]).item() == pytest.approx(3)
+    logits = torch.randn(2, 1, 12, 12, generator=torch.Generator().manual_seed(0))
+    iou = torch.zeros(2, 1)
+    plain, even = (mask_losses(logits, target, iou, w).mask for w in (None, torch.ones(2, 12, 12)))
+    torch.testing.assert_close(plain, even)
+    wrong = logits[:1] - 4 * (near & (target[0] > 0))  # the object's own rim is missed
+    heavy = mask_losses(wrong, target[:1], iou[:1], weight[:1]).mask
+    assert heavy > mask_losses(wrong, target[:1], iou[:1]).mask
 
 
 def test_only_the_single_mask_and_the_best_candidate_learn_the_mask():

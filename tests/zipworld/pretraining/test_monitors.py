@@ -5,20 +5,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zipseg.modeling.networks.clip_classifier import input_size
-from zipseg.zipworld.pretraining.clip_training import ClipRecipe, ClipTask, Phase
+from zipseg.zipworld.networks.architectures import build_clip
+from zipseg.zipworld.pretraining.captions import Vocabulary
+from zipseg.zipworld.pretraining.clip_training import ClipRecipe, ClipTask, View
 from zipseg.zipworld.pretraining.monitors import (
     average_precision,
     boundary_auc,
     sam_metrics,
     surgery_iou,
 )
+from zipseg.zipworld.pretraining.precision import PRECISIONS, Precision
 from zipseg.zipworld.pretraining.scenes import SceneBank
 from zipseg.zipworld.pretraining.towers import encode_anywhere, hide_patches
+
+RECIPE = ClipRecipe(2, 1, 0.5, (View(1.0, 16, (60, 90)),))
 
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    bank = SceneBank(tmp_path_factory.mktemp("scenes"), range(6_100_000, 6_100_003))
+    bank = SceneBank(tmp_path_factory.mktemp("scenes"), range(16_100_000, 16_100_003))
     bank.ensure(np.arange(3))
     return bank
 
@@ -73,21 +78,36 @@ def test_sam_metrics_of_an_untrained_sam(tiny_sam, scenes):
     assert metrics["box_iou"] <= metrics["box_oracle_iou"] < 0.6
 
 
-def test_few_objects_come_first(scenes):
-    phases = (Phase(0.5, 32, most_objects=4), Phase(1, 32))
-    task = ClipTask("vit", {"pretrain": scenes}, scenes, 0, ClipRecipe(2, 1, phases))
-    few = (scenes.category >= 0).sum(1) <= 4
-    assert 0 < few.sum() < 3
-    assert [pool.tolist() for pool in task._pools] == [np.flatnonzero(few).tolist(), [0, 1, 2]]
-
-
 @pytest.mark.parametrize(("part", "size"), [("vit", 16), ("resnet", 64)])
-def test_clip_task_is_deterministic_and_learns_from_all_sizes(part, size, scenes):
-    recipe = ClipRecipe(2, 1, (Phase(0.5, size), Phase(1, 2 * size)))
-    task, same = (ClipTask(part, {"pretrain": scenes}, scenes, 3, recipe) for _ in range(2))
-    assert task.loss(5, 0.0).item() == same.loss(5, 0.0).item()
-    task.loss(5, 0.9).backward()
+@pytest.mark.parametrize("precision", PRECISIONS.values(), ids=PRECISIONS)
+def test_clip_task_is_deterministic_and_learns_from_all_sizes(part, size, precision, scenes):
+    recipe = ClipRecipe(2, 1, 0.5, (View(0.5, size, (60, 90)), View(0.5, 2 * size, (256, 256), 2)))
+    task, same = (ClipTask(part, scenes, scenes, 3, recipe) for _ in range(2))
+    assert task.loss(5, 0.0, precision).item() == same.loss(5, 0.0, precision).item()
+    views = {task._view(0.9, np.random.default_rng(step)) for step in range(20)}
+    assert views == set(recipe.views)
+    assert task._view(0.2, np.random.default_rng(0)) == recipe.views[0]
+    task.loss(5, 0.9, precision).backward()
     assert all(p.grad is not None for p in task.model.parameters())
+
+
+def test_a_vit_learns_with_the_teachers_text_as_it_is(scenes):
+    resnet = "zipworld-rn"
+    ids = Vocabulary(ClipTask("vit", scenes, scenes, 0, RECIPE).vocabulary._tokenizer).ids
+    teacher = build_clip(resnet, len(ids))
+    tasks = [
+        ClipTask("vit", scenes, scenes, 3, RECIPE._replace(distilled=weight), teacher)
+        for weight in (0.0, 10.0)
+    ]
+    losses = [task.loss(5, 0.0, Precision()) for task in tasks]
+    assert 0 < (losses[1] - losses[0]).item() <= 20  # 10 x (1 - cosine)
+    losses[1].backward()
+    for name, parameter in tasks[1].model.named_parameters():
+        learns = name.startswith(("visual.", "logit_"))
+        assert (parameter.grad is not None) == learns, name
+        if not learns:
+            assert torch.equal(parameter, teacher.get_parameter(name))
+    assert all(parameter.grad is None for parameter in teacher.parameters())
 
 
 def test_hidden_patches_are_left_out_of_training_alone(vit_clip):

@@ -28,7 +28,7 @@ def restore_threads():
 
 
 def arguments(part: str, root: Path, *more: str) -> list[str]:
-    tiny = "--scenes 8 --measured 3 --batch 2 --size 64 --checkpoint-every 1 --steps 1000"
+    tiny = "--scenes 8 --measured 3 --batch 2 --checkpoint-every 1 --steps 1000"
     folders = ["--output", str(root / part), "--scenes-root", str(root / "scenes")]
     return ["--part", part, *folders, *tiny.split(), *more]
 
@@ -66,7 +66,7 @@ def test_tiny_budget_is_killed_goes_on_and_exports(part, tmp_path, monkeypatch, 
     assert main(arguments(part, tmp_path, "--export", str(tmp_path / "shipped"))) == 0
     weights = Path(capsys.readouterr().out.strip())
     packed = load_file(weights)
-    trained = torch.load(checkpoint, weights_only=True)["model"]
+    trained = torch.load(checkpoint, weights_only=True)["average"]
     shipped = unpack(packed)
     assert shipped.keys() == trained.keys()
     for name, tensor in trained.items():
@@ -76,7 +76,7 @@ def test_tiny_budget_is_killed_goes_on_and_exports(part, tmp_path, monkeypatch, 
     card = weights.with_suffix(".md").read_text()
     assert f"{killed_at + 1} steps" in card
     assert f"--part {part} --output {tmp_path / part} --scenes 8 --steps 1000`" in card
-    assert "8 scenes of `zipworld_pretrain` (seeds 1000000 to 1000007)" in card
+    assert "8 scenes of `zipworld_pretrain` (seeds 11000000 to 11000007)" in card
     assert ("box_iou" if part == "sam" else "map_unseen") in card
 
 
@@ -89,7 +89,7 @@ def test_export_without_a_checkpoint_says_so(tmp_path, monkeypatch, capsys):
 def test_further_training_starts_from_the_shipped_weights(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("zipseg.zipworld.pretraining.scenes._CHUNK", 8)
     monkeypatch.setattr(clip_text, "DEFAULT_TEMPLATES", ("a photo of a {}.",))
-    further = ("--further", "--minutes", "0", "--size", "256")
+    further = ("--further", "--minutes", "0")
     assert main(arguments("sam", tmp_path, *further)) == 0
     trained = torch.load(tmp_path / "sam/checkpoint.pt", weights_only=True)["model"]
     shipped = unpack(read_weights("zipworld-sam"))

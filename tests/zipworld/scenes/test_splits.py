@@ -18,8 +18,8 @@ def test_evaluation_seeds_are_no_pretraining_seeds():
     assert all(is_pretraining(seed) for seed in SPLITS["zipworld_pretrain_val"])
 
 
-def test_unseen_names_take_each_colour_and_each_shape_once():
+def test_unseen_names_take_each_colour_and_each_material_once():
     assert len(set(CATEGORY_NAMES)) == 36
     assert set(CATEGORY_NAMES) > UNSEEN_NAMES
-    colours, shapes = zip(*(name.split() for name in UNSEEN_NAMES), strict=True)
-    assert len(set(colours)) == len(set(shapes)) == 6
+    colours, materials, _ = zip(*(name.split() for name in UNSEEN_NAMES), strict=True)
+    assert len(set(colours)) == len(set(materials)) == 6

@@ -13,9 +13,7 @@ _STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32) * 255
 _TINY = 65  # pixels; smaller pictures would lose their patterns if they were made coarser still
 
 
-def clip_batch(
-    images: Sequence[np.ndarray], size: int, rng: np.random.Generator | None
-) -> Tensor:
+def clip_batch(images: Sequence[np.ndarray], size: int, rng: np.random.Generator | None) -> Tensor:
     """Normalised input of a CLIP, float32 [B, 3, size, size].
 
     Args:

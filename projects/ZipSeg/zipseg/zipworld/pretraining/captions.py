@@ -7,10 +7,10 @@ import open_clip
 import torch
 from torch import Tensor
 
+from ...modeling.networks.clip_text import DEFAULT_TEMPLATES
 from ..scenes import CATEGORY_NAMES, UNSEEN_NAMES, Scene
 from ..scenes.captions import MOST_COUNTED, caption, counted
 from ..scenes.splits import COLOURS, MATERIALS, NOUN
-from ...modeling.networks.clip_text import DEFAULT_TEMPLATES
 
 SEEN_NAMES = tuple(name for name in CATEGORY_NAMES if name not in UNSEEN_NAMES)
 WORDS = (*COLOURS, *MATERIALS)
@@ -45,13 +45,13 @@ def present_names(category: np.ndarray) -> np.ndarray:
 def caption_batch(category: np.ndarray, longs: int, rng: np.random.Generator) -> Captions:
     """Captions for a batch of scenes.
 
-    They are every seen name and every single word of the names ("red cushion", "striped cushion"),
-    which shows the text tower what a name is made of, and numbers of a name ("three red striped
-    cushions"), for which touching objects have to be told apart, each in a random template of the prompt ensemble; captions
-    of all that some of the scenes hold; and a template without a name, which is true of every
-    scene. A caption is true of each scene that holds all names it speaks of, one with a number of
-    each scene that holds just as many, so captions of equal content are never each other's
-    negatives. Unseen names occur in no caption, not even in false ones.
+    They are every seen name and every single word of the names ("red cushion", "striped
+    cushion"), which shows the text tower what a name is made of, and numbers of a name ("three red
+    striped cushions"), for which touching objects have to be told apart, each in a random template
+    of the prompt ensemble; captions of all that some of the scenes hold; and a template without a
+    name, which is true of every scene. A caption is true of each scene that holds all names it
+    speaks of, one with a number of each scene that holds just as many, so captions of equal content
+    are never each other's negatives. Unseen names occur in no caption, not even in false ones.
 
     Args:
         category: int8 [B, M] categories of the objects, padded by -1.

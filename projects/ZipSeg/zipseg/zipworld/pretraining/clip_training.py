@@ -62,7 +62,11 @@ RECIPES = {
         batch=96,
         longs=12,
         first=0.3,
-        views=(View(0.65, 64, (60, 144)), View(0.2, 96, (96, 224)), View(0.15, 128, (128, 256), 0.5)),
+        views=(
+            View(0.65, 64, (60, 144)),
+            View(0.2, 96, (96, 224)),
+            View(0.15, 128, (128, 256), 0.5),
+        ),
         teacher="resnet",
         distilled=10.0,
     ),

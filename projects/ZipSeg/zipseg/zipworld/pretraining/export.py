@@ -10,6 +10,7 @@ from torch import Tensor
 from ...utils.files import write_atomically
 from ..networks.packing import pack
 from ..scenes import SPLITS
+from .curves import draw_curves
 
 _LIMITS = """It knows the patterned cushions of ZipWorld and nothing else: its output on photographs
   means nothing. It exists so that the method can be run, tested and measured without downloads.
@@ -19,16 +20,17 @@ _LIMITS = """It knows the patterned cushions of ZipWorld and nothing else: its o
 def export(
     state: dict[str, Tensor], name: str, folder: Path, facts: dict, token_ids: Tensor | None = None
 ) -> Path:
-    """Write ``name.safetensors`` (fp16) and ``name.md``, and note the checksum in
-    ``checksums.json``, each atomically.
+    """Write ``name.safetensors`` (fp16), ``name.md`` and its picture ``name.png``, and note the
+    checksum in ``checksums.json``, each atomically.
 
     Args:
         state: of the trained model.
         name: the shipped name, one of ``embedded.architectures.PARTS``' values.
         folder: where to.
         facts: what the card reports: "title", "recipe", "command", "seed", "steps",
-            "cpu_minutes", "seeds" (of the scenes, a range), "metrics" (a dict) and "before"
-            (how the weights that it started from were trained, or "").
+            "cpu_minutes", "seeds" (of the scenes, a range), "metrics" (a dict), "before" (how the
+            weights that it started from were trained, or "") and "curves" (the records of
+            ``curves.jsonl``).
         token_ids: the tokenizer's ids of the rows of the model's token embedding.
 
     Returns:
@@ -42,6 +44,7 @@ def export(
     sums = json.loads(checksums.read_text()) if checksums.exists() else {}
     sums[weights.name] = hashlib.sha256(content).hexdigest()
     write_atomically(checksums, (json.dumps(sums, indent=4, sort_keys=True) + "\n").encode())
+    write_atomically(folder / f"{name}.png", draw_curves(facts["curves"], name))
     parameters = sum(tensor.numel() for tensor in state.values())
     write_atomically(folder / f"{name}.md", card(name, facts, parameters, len(content)).encode())
     return weights
@@ -67,6 +70,8 @@ def card(name: str, facts: dict, parameters: int, size: int) -> str:
 | metric on held-out scenes | value |
 |---|---|
 {metrics}
+
+![Loss and metrics on held-out pre-training scenes]({name}.png)
 """
 
 

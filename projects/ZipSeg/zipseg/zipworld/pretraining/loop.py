@@ -5,9 +5,10 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import torch
@@ -108,7 +109,7 @@ def train(task: Task, schedule: Schedule, seed: int, output: Path) -> bool:
             with weights_of(task.model, average):
                 _log(output, {"step": done, **evaluate(task)})
         if done % schedule.checkpoint_every == 0 or done == schedule.steps or out_of_time:
-            saved = Checkpoint(done, average, state.precision | {machine(device): choice})
+            saved = Checkpoint(done, average, {**state.precision, machine(device): choice})
             save_checkpoint(output / "checkpoint.pt", task.model, optimizer, saved)
         if out_of_time and done < schedule.steps:
             return False
@@ -139,7 +140,7 @@ class Checkpoint(NamedTuple):
 
     step: int = 0
     average: dict[str, Tensor] | None = None  # the moving average of the model's state
-    precision: dict[str, str] = {}  # what was chosen, by machine
+    precision: Mapping[str, str] = MappingProxyType({})  # what was chosen, by machine
 
 
 def save_checkpoint(

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..scenes import SPLITS
+from ...utils.errors import ZipSegError
+from ...utils.files import write_atomically
 from ..networks.architectures import FOLDER, PARTS, build_clip, build_tokenizer
 from ..networks.loading import read_weights
 from ..networks.packing import TOKENS, pack, unpack
-from ...utils.errors import ZipSegError
-from ...utils.files import write_atomically
-from .clip_training import RECIPES, ClipTask
+from ..scenes import SPLITS
 from .captions import Vocabulary
+from .clip_training import RECIPES, ClipTask
 from .export import export
 from .loop import Schedule, Task, evaluate, read_checkpoint, train
 from .sam_training import SamRecipe, SamTask
@@ -160,6 +160,7 @@ def ship(run: Run, folder: Path) -> Path:
         "steps": checkpoint.step,
         "cpu_minutes": _cpu_seconds(records) / 60,
         "metrics": evaluate(task),
+        "curves": records,
     }
     return export(state, PARTS[run.part], folder, facts, task.token_ids)
 

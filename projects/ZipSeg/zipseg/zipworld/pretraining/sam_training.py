@@ -54,9 +54,7 @@ class SamTask:
         device = self.model.device
         inputs = _disturbed(torch.from_numpy(images).permute(0, 3, 1, 2).float(), rng).to(device)
         with precision.autocast(device):
-            features = self.model.image_encoder(
-                precision.pictures(self.model.preprocess(inputs))
-            )
+            features = self.model.image_encoder(precision.pictures(self.model.preprocess(inputs)))
         losses = [
             self._scene_loss(feature[None], owner.astype(np.int64), rng, precision)
             for feature, owner in zip(features, owners, strict=True)

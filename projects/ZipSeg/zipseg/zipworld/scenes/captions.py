@@ -18,7 +18,7 @@ _LINKS = (" and ", " and ", " next to ", " with ", ", ", " beside ")
 
 
 def counted(name: str, count: int) -> str:
-    """Such as "a red striped cushion" or "three red striped cushions", for 1 to ``MOST_COUNTED``."""
+    """Such as "a red dotted cushion", "two red dotted cushions", up to ``MOST_COUNTED``."""
     return f"a {name}" if count == 1 else f"{_NUMBERS[count - 1]} {name}s"
 
 

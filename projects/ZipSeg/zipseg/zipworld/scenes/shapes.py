@@ -38,7 +38,18 @@ _FIXED_OUTLINES = {
 
 BRICK = _FIXED_OUTLINES["square"]
 # Rounded forms come most often: notches would tell where objects meet.
-_KINDS = ("circle", "square", "blob", "blob", "circle", "square", "triangle", "star", "heart", "cross")
+_KINDS = (
+    "circle",
+    "square",
+    "blob",
+    "blob",
+    "circle",
+    "square",
+    "triangle",
+    "star",
+    "heart",
+    "cross",
+)
 
 
 def draw_outline(rng: np.random.Generator) -> np.ndarray:
