@@ -1,4 +1,4 @@
-"""What ZipWorld must not give away: where cushions of one name touch, to shape, colour or chance."""
+"""What ZipWorld must not give away: where cushions of one name touch, to shape or colour."""
 
 import json
 
