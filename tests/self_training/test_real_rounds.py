@@ -37,7 +37,7 @@ def run_tool(argv: list[str], scenes: Path) -> None:
     from zipseg.zipworld.scenes import splits
 
     os.environ["DETECTRON2_DATASETS"] = str(scenes)
-    splits.SPLITS["zipworld_mini"] = range(5_000_000, 5_000_004)
+    splits.SPLITS["zipworld_mini"] = range(15_000_000, 15_000_004)
     name, *arguments = argv[len(PROGRAM) :]
     os._exit(main([name, *arguments]))
 

@@ -87,6 +87,15 @@ def test_a_complete_split_is_left_alone(rendered, monkeypatch):
     assert ensure_rendered("zipworld_mini", rendered).is_file()
 
 
+def test_what_was_rendered_of_other_scenes_is_rendered_anew(rendered):
+    before = digests(rendered)
+    file = rendered / "zipworld/annotations/zipworld_mini.json"
+    file.write_bytes(file.read_bytes().replace(b"seeds 15000000", b"seeds 25000000"))
+    (rendered / "zipworld/mini/000003.png").write_bytes(b"another scene")
+    ensure_rendered("zipworld_mini", rendered)
+    assert digests(rendered) == before
+
+
 def test_unknown_split_is_refused(tmp_path):
     with pytest.raises(KeyError, match="zipworld_pretrain"):
         ensure_rendered("zipworld_pretrain", tmp_path)

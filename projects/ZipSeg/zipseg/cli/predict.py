@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=sorted(CHOICES),
         default="light",
         help="light, paper: real CLIP and SAM, downloaded at the first use; embedded: the small "
-        "networks of this project, which know drawn coloured shapes and nothing of photographs; "
+        "networks of this project, which know drawn cushions and nothing of photographs; "
         "default: %(default)s",
     )
     add_config(which, required=False)

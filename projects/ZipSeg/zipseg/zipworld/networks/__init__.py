@@ -1,7 +1,7 @@
 """The small CLIPs and SAM of ZipWorld that ship with the package.
 
 Trained from scratch on ZipWorld's pre-training scenes (``zipseg.zipworld.pretraining``); the model
-cards beside the weights say how and how well. They know coloured shapes and nothing else.
+cards beside the weights say how and how well. They know patterned cushions and nothing else.
 """
 
 from .architectures import ARCHITECTURES, build_sam

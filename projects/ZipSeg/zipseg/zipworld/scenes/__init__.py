@@ -1,4 +1,4 @@
-"""ZipWorld: small procedural scenes of touching coloured shapes with exact ground truth."""
+"""ZipWorld: small procedural scenes of touching patterned cushions with exact ground truth."""
 
 from .dataset import ensure_rendered, register_zipworld
 from .scene import Scene, render_scene, scene_for

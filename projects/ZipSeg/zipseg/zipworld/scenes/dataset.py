@@ -65,7 +65,8 @@ def ensure_rendered(split: str, root: str | Path | None = None) -> Path:
     """Render a split into ``root/zipworld`` unless it is there, and return its COCO-format file.
 
     That file is written last and marks the split as complete. A run that was cut off is taken up
-    again; two runs at a time write the same bytes.
+    again; two runs at a time write the same bytes. What was rendered from other scenes is rendered
+    anew.
 
     Args:
         split: one of ``EVALUATION_SPLITS``.
@@ -80,7 +81,8 @@ def ensure_rendered(split: str, root: str | Path | None = None) -> Path:
     folder, json_file = _image_root(split, root), _json_file(split, root)
     names = [f"{index:06d}.png" for index in range(len(SPLITS[split]))]
     folder.mkdir(parents=True, exist_ok=True)
-    if json_file.is_file() and set(os.listdir(folder)).issuperset(names):
+    description = _description(split)
+    if _is_of(json_file, description) and set(os.listdir(folder)).issuperset(names):
         return json_file
     images, annotations = [], []
     for index, name in enumerate(tqdm(names, desc=f"rendering {split}", unit="scene")):
@@ -90,7 +92,7 @@ def ensure_rendered(split: str, root: str | Path | None = None) -> Path:
         images.append({"id": index + 1, "file_name": name, "height": height, "width": width})
         annotations += scene_annotations(scene, index + 1, len(annotations) + 1)
     content = {
-        "info": {"description": f"ZipWorld, {split}: procedural scenes of coloured shapes"},
+        "info": {"description": description},
         "licenses": [],
         "images": images,
         "annotations": annotations,
@@ -98,6 +100,20 @@ def ensure_rendered(split: str, root: str | Path | None = None) -> Path:
     }
     write_json(json_file, content)
     return json_file
+
+
+def _description(split: str) -> str:
+    seeds = SPLITS[split]
+    return f"ZipWorld, {split}: procedural scenes of cushions, seeds {seeds[0]} to {seeds[-1]}"
+
+
+def _is_of(json_file: Path, description: str) -> bool:
+    """Whether a file is there and begins with a description."""
+    try:
+        with open(json_file, encoding="utf-8") as file:
+            return description in file.read(500)
+    except FileNotFoundError:
+        return False
 
 
 def _load(split: str, root: Path) -> list[dict]:
