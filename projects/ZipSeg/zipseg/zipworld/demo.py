@@ -1,6 +1,7 @@
 """The method in one command: ZipWorld's small split through Zip and through SAM alone."""
 
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def run_demo(
         panels: how many scenes to draw.
 
     Returns:
-        name -> "segm" or "bbox" -> metric -> percent, as in ``metrics.json``.
+        name -> "segm" or "bbox" -> metric -> percent, as in ``metrics.json``; None where nothing
+        is there to measure.
     """
     register_zipworld(datasets)
     DatasetCatalog.get(DATASET)
@@ -51,9 +53,14 @@ def run_demo(
             Trainer.build_test_loader(cfg, DATASET),
             Trainer.build_evaluator(cfg, DATASET),
         )
-        metrics[name] = {task: dict(results[task]) for task in ("segm", "bbox")}
+        metrics[name] = {task: _finite(results[task]) for task in ("segm", "bbox")}
     write_json(output / "metrics.json", metrics)
     return metrics
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
 def draw_panels(cfg, model: Zip, folder: Path, count: int) -> None:
