@@ -105,7 +105,7 @@ Path("truth.json").write_text(json.dumps(truth))
 tiny = zipseg.engine.setup.load_config("Test/zip_tiny_random.yaml").MODEL.ZIP
 opts = ["MODEL.DEVICE", "cpu", "DATALOADER.NUM_WORKERS", "0"]
 for key in ("SEMANTIC.ARCH", "SEMANTIC.WEIGHTS", "SEMANTIC.INPUT_SIZE", "BOUNDARY.ARCH",
-            "BOUNDARY.WEIGHTS", "BOUNDARY.INPUT_SIZE", "SAM.TYPE", "SAM.WEIGHTS",
+            "BOUNDARY.WEIGHTS", "BOUNDARY.INPUT_SIZE", "SEGMENTER.TYPE", "SEGMENTER.WEIGHTS",
             "TEXT.CACHE_DIR", "DISCOVERY.MIN_AREA"):
     section, name = key.split(".")
     opts += [f"MODEL.ZIP.{key}", str(tiny[section][name])]
