@@ -141,28 +141,8 @@ def test_shards(tmp_path):
     assert summary["shard_lines_dropped"] == len(corpus.SHARD_LINES)
 
 
-values = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(10**20), 10**20),
-    st.integers(-3, 12),
-    st.floats(),
-    st.text(max_size=3),
-    st.lists(st.floats(-5, 15), max_size=8),
-    st.dictionaries(st.sampled_from(["id", "size", "counts"]), st.integers(-2, 90), max_size=3),
-)
-places = [
-    "info", "licenses", "images", "categories", "annotations", "images/0", "categories/1",
-    "annotations/0", "images/0/id", "images/0/file_name", "images/0/height", "images/0/width",
-    "categories/0/id", "categories/0/name", "annotations/0/id", "annotations/0/image_id",
-    "annotations/0/category_id", "annotations/0/bbox", "annotations/0/area",
-    "annotations/0/iscrowd", "annotations/0/score", "annotations/0/segmentation",
-    "annotations/0/segmentation/size", "annotations/0/segmentation/counts",
-]  # fmt: skip
-
-
 @settings(max_examples=300)
-@given(st.sampled_from(places), values)
+@given(st.sampled_from(corpus.PLACES), corpus.VALUES)
 def test_whatever_a_field_holds_it_is_read_or_named(tmp_path_factory, place, value):
     folder = tmp_path_factory.getbasetemp() / "fuzz"
     folder.mkdir(exist_ok=True)
