@@ -42,7 +42,7 @@ ANNOTATION_FILES = {
     "empty": ("", "not a JSON file"),
     "torn": (json.dumps(GOOD)[:-9], "not a JSON file"),
     "binary": (b"\xff\xfe\x00\x01", "not a JSON file"),
-    "deeply nested": ("[" * 100_000, "not a JSON file"),
+    "deeply nested": ("[" * 100_000, "a bare list"),
     "a number": ("3", "not a COCO-format file"),
     "results": ([{"image_id": 1}], "bare list"),
     "no images": (changed("images", "-"), 'no list "images"'),
@@ -202,8 +202,8 @@ WEIGHTS = {
 }
 
 RUN_FILES = {
-    "failures not JSON": ("failures.json", "[", "cannot be read"),
-    "failures binary": ("failures.json", b"\xff\xfe", "cannot be read"),
+    "failures not JSON": ("failures.json", "[", "not a JSON file"),
+    "failures binary": ("failures.json", b"\xff\xfe", "not a JSON file"),
     "failures an object": ("failures.json", {}, "not the file"),
     "failures of numbers": ("failures.json", [3], "not the file"),
     "failures without reason": ("failures.json", [{"file_name": "a.png"}], "not the file"),

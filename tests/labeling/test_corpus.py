@@ -11,7 +11,7 @@ from tests.labeling.fakes import arguments, fake_run, without_date, write_images
 from tools import filter_pseudo_labels, generate_pseudo_labels
 from tools import report as report_tool
 
-from zipseg.data.coco_format import FormatError, read_labels, write_labels
+from zipseg.data.coco_format import read_labels, write_labels
 from zipseg.labeling.errors import LabelingError
 from zipseg.labeling.filters import Selection, balance, balance_table, select
 from zipseg.utils.errors import ZipSegError
@@ -55,7 +55,7 @@ def test_annotation_files(kind, tmp_path, capsys):
     content, reason = corpus.ANNOTATION_FILES[kind]
     path = tmp_path / "labels.json"
     write(path, content)
-    with pytest.raises(FormatError, match=reason):
+    with pytest.raises(ZipSegError, match=reason):
         read_labels(path)
     assert str(path) in explained(filter_pseudo_labels, [str(path), str(tmp_path / "x")], capsys)
     assert not (tmp_path / "x").exists()
@@ -150,7 +150,7 @@ def test_whatever_a_field_holds_it_is_read_or_named(tmp_path_factory, place, val
     path.write_text(json.dumps(corpus.changed(place, value)))
     try:
         labels = read_labels(path)
-    except FormatError as error:
+    except ZipSegError as error:
         if str(path) in str(error):
             return
         raise
