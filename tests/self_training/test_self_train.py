@@ -159,7 +159,7 @@ def test_a_step_before_its_time(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("change", "opts", "message"),
     [
-        ((), ("SOLVER.BASE_LR", "0.5"), "settings.SOLVER.BASE_LR: was 0.001, is now 0.5"),
+        ((), ("SOLVER.BASE_LR", "0.5"), "settings.SOLVER.BASE_LR: was absent, is now 0.5"),
         (("--first-score", "0.4"), (), 'command[4]: was "0.0", is now "0.4"'),
         (("--zip-opts", "SEED 8"), (), "settings.SEED: was 7, is now 8"),
         (("--new-score", "0.9"), (), "round2/merge: was run otherwise"),

@@ -52,7 +52,7 @@ OBJECTS = {
     "smeared": square(0, 40, 16),
     "outvoted": square(20, 40, 16),
 }
-EXPECTED = (FOUND, "naming", "activation", "leaked", "joined", "joined", "merged", "merged",
+EXPECTED = (FOUND, "classification", "activation", "leaked", "joined", "joined", "merged", "merged",
             "split", "missed", "spread", "masks", "scoring")  # fmt: skip
 NAMES = tuple(name.strip() for name in OBJECTS)
 
@@ -161,7 +161,7 @@ def test_nothing_came_out_of_any_stage():
         final_name=np.zeros(0, dtype=str),
         final_mask=np.zeros((0, SIZE, SIZE), dtype=bool),
     )
-    assert set(attribute(record, np.array(list(OBJECTS.values())), NAMES)) == {"naming"}
+    assert set(attribute(record, np.array(list(OBJECTS.values())), NAMES)) == {"classification"}
     named = record._replace(present=np.array(["found"]), active=handmade().active[:1] | True)
     assert attribute(named, OBJECTS["found"][None], ["found"]) == ["missed"]
 
@@ -218,5 +218,5 @@ def test_report_has_numbers_a_plot_and_pictures_of_the_three_largest_causes(tmp_
     assert "| all | 13 | 7.7 % |" in table
     assert all(f"- {fate}: " in table for fate in (FOUND, *CAUSES))
     pictures = sorted(path.name for path in out.glob("*.png"))
-    assert pictures == ["attribution.png", "joined_1.png", "merged_1.png", "naming_1.png"]
+    assert pictures == ["attribution.png", "classification_1.png", "joined_1.png", "merged_1.png"]
     assert all((out / name).stat().st_size > 5000 for name in pictures)

@@ -65,6 +65,10 @@ def commit() -> str:
 
 def differences(old: object, new: object, where: str = "") -> Iterator[str]:
     """Lines such as ``config.INPUT.FORMAT: was BGR, is now RGB`` for two JSON values."""
+    if old is None and isinstance(new, dict):  # of a section that is new, every value is told
+        old = {}
+    elif new is None and isinstance(old, dict):
+        new = {}
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}, key=str):
             yield from differences(old.get(key), new.get(key), f"{where}.{key}".lstrip("."))

@@ -17,11 +17,11 @@ from .stage_records import StageRecord
 FOUND = "found"
 _CLUSTERING = ("joined", "leaked")
 _REGROUPING = ("merged", "spread", "split", "missed")  # and selection
-CAUSES = ("naming", "activation", *_CLUSTERING, *_REGROUPING, "masks", "scoring")
+CAUSES = ("classification", "activation", *_CLUSTERING, *_REGROUPING, "masks", "scoring")
 # What each fate means, in the words of the report; "its" is the object's.
 MEANINGS = {
     FOUND: "an instance of its name has a mask IoU of at least 0.5 with it",
-    "naming": "its name was not judged present in the image",
+    "classification": "its name was not judged present in the image",
     "activation": "too little of it was activated for its name: no more than the share that "
     "selection asks of a fragment, or with the watershed, whose objects lie within what is "
     "activated, less than half",
@@ -89,7 +89,7 @@ def attribute(record: StageRecord, masks: np.ndarray, names: Sequence[str]) -> l
 
     Judged from the end: an object is found if an instance of its name has an IoU of 0.5 with it,
     lost at scoring if only a mask before scoring has, and at the masks if only a prompt's box has.
-    If no prompt was right, the first stage is to blame that made one impossible: naming,
+    If no prompt was right, the first stage is to blame that made one impossible: classification,
     activation, clustering, else selection and regrouping. ``MEANINGS`` defines each; what is handed
     out besides the objects (false positives) costs precision and is no loss here.
 
@@ -114,7 +114,7 @@ def attribute(record: StageRecord, masks: np.ndarray, names: Sequence[str]) -> l
         elif masked[index]:
             causes.append("scoring")
         elif name not in place:
-            causes.append("naming")
+            causes.append("classification")
         elif (_box_iou(ours, boxes[index]) >= _ENOUGH).any():
             causes.append("masks")
         else:
