@@ -51,7 +51,7 @@ def test_wheel_holds_every_module_config_and_the_embedded_data(archive):
     names = set(archive.namelist())
     assert modules <= names
     configs = {f"zipseg/{path.relative_to(ROOT)}" for path in ROOT.glob("configs/**/*.yaml")}
-    assert len(configs) > 40
+    assert len(configs) > 20
     assert configs <= names
     assert {f"zipseg/zipworld/networks/{name}" for name in DATA} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"zipseg"}
@@ -105,7 +105,7 @@ Path("truth.json").write_text(json.dumps(truth))
 tiny = zipseg.engine.setup.load_config("Test/zip_tiny_random.yaml").MODEL.ZIP
 opts = ["MODEL.DEVICE", "cpu", "DATALOADER.NUM_WORKERS", "0"]
 for key in ("SEMANTIC.ARCH", "SEMANTIC.WEIGHTS", "SEMANTIC.INPUT_SIZE", "BOUNDARY.ARCH",
-            "BOUNDARY.WEIGHTS", "BOUNDARY.INPUT_SIZE", "SAM.TYPE", "SAM.WEIGHTS",
+            "BOUNDARY.WEIGHTS", "BOUNDARY.INPUT_SIZE", "SEGMENTER.TYPE", "SEGMENTER.WEIGHTS",
             "TEXT.CACHE_DIR", "DISCOVERY.MIN_AREA"):
     section, name = key.split(".")
     opts += [f"MODEL.ZIP.{key}", str(tiny[section][name])]

@@ -68,7 +68,7 @@ def test_the_overview_has_every_command(capsys):
         (["merge", "x", "none.json", "o.json"], "none.json: no such file"),
         (["splits"], "give a file or --dataset NAME"),
         (["splits", "none.json"], "none.json: no such file"),
-        (["losses", "--config-file", "none.yaml", "--output", "o"], "'none.yaml' does not exist"),
+        (["lost", "--config-file", "none.yaml", "--output", "o"], "'none.yaml' does not exist"),
         (["demo", "--output", "x"], "x is a file; name a folder"),
         (["download", "--config-file", "COCO/zip_RN50.yaml"], "did you mean 'COCO/zip_RN50_ViT"),
         (

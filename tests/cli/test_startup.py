@@ -60,7 +60,7 @@ def test_help_and_a_typo_take_a_moment(name, tmp_path):
             *("self-train", "--config-file", "none.yaml", "--zip-config", TINY),
             *("--dataset", "d", "--output", "o"),
         ),
-        ("losses", "--config-file", "none.yaml", "--output", "o"),
+        ("lost", "--config-file", "none.yaml", "--output", "o"),
         ("download", "--config-file", "none.yaml"),
         ("evaluate", "none.json", "none.json", "--output", "o"),
         ("compare", "none"),

@@ -7,6 +7,7 @@ import json
 import zlib
 
 import numpy as np
+from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as mask_util
 
@@ -41,7 +42,7 @@ ANNOTATION_FILES = {
     "empty": ("", "not a JSON file"),
     "torn": (json.dumps(GOOD)[:-9], "not a JSON file"),
     "binary": (b"\xff\xfe\x00\x01", "not a JSON file"),
-    "deeply nested": ("[" * 100_000, "not a JSON file"),
+    "deeply nested": ("[" * 100_000, "a bare list"),
     "a number": ("3", "not a COCO-format file"),
     "results": ([{"image_id": 1}], "bare list"),
     "no images": (changed("images", "-"), 'no list "images"'),
@@ -201,8 +202,8 @@ WEIGHTS = {
 }
 
 RUN_FILES = {
-    "failures not JSON": ("failures.json", "[", "cannot be read"),
-    "failures binary": ("failures.json", b"\xff\xfe", "cannot be read"),
+    "failures not JSON": ("failures.json", "[", "not a JSON file"),
+    "failures binary": ("failures.json", b"\xff\xfe", "not a JSON file"),
     "failures an object": ("failures.json", {}, "not the file"),
     "failures of numbers": ("failures.json", [3], "not the file"),
     "failures without reason": ("failures.json", [{"file_name": "a.png"}], "not the file"),
@@ -217,3 +218,24 @@ RUN_FILES = {
 
 # The scalar fields of a run's provenance may be anything: the report goes without.
 ODD_INFO = [{"provenance": x} for x in (None, 3, "x", [], {"source": 3}, {"config": {"MODEL": 1}})]
+
+
+# For property tests: any value at any place of ``GOOD``.
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.integers(-3, 12),
+    st.floats(),
+    st.text(max_size=3),
+    st.lists(st.floats(-5, 15), max_size=8),
+    st.dictionaries(st.sampled_from(["id", "size", "counts"]), st.integers(-2, 90), max_size=3),
+)
+PLACES = [
+    "info", "licenses", "images", "categories", "annotations", "images/0", "categories/1",
+    "annotations/0", "images/0/id", "images/0/file_name", "images/0/height", "images/0/width",
+    "categories/0/id", "categories/0/name", "annotations/0/id", "annotations/0/image_id",
+    "annotations/0/category_id", "annotations/0/bbox", "annotations/0/area",
+    "annotations/0/iscrowd", "annotations/0/score", "annotations/0/segmentation",
+    "annotations/0/segmentation/size", "annotations/0/segmentation/counts",
+]  # fmt: skip

@@ -3,12 +3,13 @@
 # distribution arguments right after 'train'.
 #   srun --ntasks-per-node=1 tools/slurm/on_each_machine.sh zipseg train ...
 set -euo pipefail
-command=()
-until [[ ${command[-1]-} == train ]]; do
-    command+=("${1:?no 'train' in the command}")
+given=(--num-gpus "${GPUS_PER_MACHINE:?set it to the number of GPUs of a machine}")
+command=() word=
+until [[ $word == train ]]; do
+    word=${1:?no word of the command is train}
+    command+=("$word")
     shift
 done
-given=(--num-gpus "${GPUS_PER_MACHINE:?set it to the number of GPUs of a machine}")
 if [[ ${1-} == --num-gpus ]]; then
     given=("$1" "$2")
     shift 2

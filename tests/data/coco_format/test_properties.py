@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as mask_util
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from tests.labeling.corpus import GOOD, changed
-from tests.labeling.test_corpus import places, values
+from tests.labeling.corpus import GOOD, PLACES, VALUES, changed
 
 from zipseg.data.coco_format import check_masks, read_results, read_truth
 from zipseg.evaluation.protocols import evaluate
@@ -193,7 +192,7 @@ def test_any_mixture_of_repairs_gives_pycocotools_numbers(seed, tmp_path_factory
 
 
 @settings(max_examples=250)
-@given(place=st.sampled_from(places), value=values, both=st.booleans())
+@given(place=st.sampled_from(PLACES), value=VALUES, both=st.booleans())
 def test_whatever_a_field_holds_it_is_evaluated_or_named(place, value, both, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp() / "evaluated"
     folder.mkdir(exist_ok=True)

@@ -10,7 +10,7 @@ from pycocotools import mask as mask_utils
 from torch import Tensor
 from tqdm import tqdm
 
-from ..evaluation.columns import Detections, GroundTruth
+from ..data.coco_format import GroundTruth, results_from
 from ..evaluation.protocols import evaluate
 from ..modeling.networks.segmenters import Segmenter
 from ..utils.errors import ZipSegError
@@ -132,7 +132,7 @@ def summarise(records: Mapping[str, Mapping], truth: GroundTruth) -> dict[str, A
             for i, record in records.items()
             for each in record["found"]
         ]
-        found = Detections.from_results(results, truth)
+        found = results_from(results, truth)
         metrics = evaluate("class_agnostic", truth, found, "segm").metrics
         summary["found"] = {"masks": len(results)} | {name: metrics[name] for name in METRICS}
     return summary

@@ -47,6 +47,8 @@ def _rle(where: str, mask: dict, size: Size) -> dict:
             f"{where}: segmentation is RLE of size {mask.get('size')}, but its image is "
             f"{[height, width]} (height, width)"
         )
+    if isinstance(counts, bytes):  # as pycocotools has them in memory
+        counts = counts.decode("ascii", "replace")
     if isinstance(counts, list):
         if not all(is_whole(x) and x >= 0 for x in counts):
             raise Unusable(f"{where}: segmentation: RLE counts that are not whole numbers")
