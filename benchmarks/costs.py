@@ -63,7 +63,7 @@ def label_costs(height: int, width: int, boxes: int) -> list[Cost]:
     objects."""
     scale = 2048 / min(height, width)
     rows, columns = (round(side * scale / 16) * 16 for side in (height, width))
-    boundary = ClipBoundary(_clip_tower("RN50x64"), "layer3")
+    boundary = ClipBoundary(_clip_tower("RN50x64"), "layer3", strip_pixels=0)
     surgery = ClipDense(_clip_tower("ViT-B-16"))
     with META:
         sam = sam_model_registry["vit_h"]().requires_grad_(False)
