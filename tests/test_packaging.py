@@ -17,7 +17,6 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = "import sys; sys.modules['torch'] = None; from setuptools import build_meta; "
-DATA = ("card.md", "weights.safetensors", "names.json", "names.txt")
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +28,6 @@ def wheel(tmp_path_factory):
     skip = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(ROOT / "projects", copy / "projects", ignore=skip)
     shutil.copytree(ROOT / "configs", copy / "configs")
-    embedded = copy / "projects/ZipSeg/zipseg/zipworld/networks"
-    embedded.mkdir(exist_ok=True)
-    for name in ("__init__.py", *DATA):
-        (embedded / name).touch()
     command = [sys.executable, "-c", BUILD + "build_meta.build_wheel('out')"]
     subprocess.run(command, cwd=copy, check=True, capture_output=True)
     (path,) = (copy / "out").glob("*.whl")
@@ -53,7 +48,9 @@ def test_wheel_holds_every_module_config_and_the_embedded_data(archive):
     configs = {f"zipseg/{path.relative_to(ROOT)}" for path in ROOT.glob("configs/**/*.yaml")}
     assert len(configs) > 20
     assert configs <= names
-    assert {f"zipseg/zipworld/networks/{name}" for name in DATA} <= names
+    networks = [p for p in (source / "zipseg/zipworld/networks").glob("*.*") if p.suffix != ".py"]
+    assert {".safetensors", ".md", ".json"} <= {path.suffix for path in networks}
+    assert {str(path.relative_to(source)) for path in networks} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"zipseg"}
 
 

@@ -59,8 +59,9 @@ def test_a_registered_data_set_brings_its_images_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "zipseg.engine.label_efficient.annotation_file", lambda name: tmp_path / f"{name}.json"
     )
+    image = {"id": 1, "file_name": "1.png", "height": 8, "width": 8}
     (tmp_path / "zipworld_train.json").write_text(
-        json.dumps({"images": [{"id": 1}], "annotations": [], "categories": []})
+        json.dumps({"images": [image], "annotations": [], "categories": []})
     )
     cfg = load_config(ZIPWORLD, share_options(ZIPWORLD, ["OUTPUT_DIR", str(tmp_path / "out")], 100))
     assert cfg.TRAINING.IMAGE_ROOT.endswith("zipworld/train")

@@ -33,7 +33,10 @@ def test_bad_data_sets_are_explained(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     start = ["--config-file", str(TINY_CONFIG), "--output", str(tmp_path), "--dataset"]
     assert "for plain images" in explained([*start, "no_such_set"], capsys)
-    assert "cannot be loaded" in explained([*start, "coco_2014_minival"], capsys)
+    minival = [*start, "coco_2014_minival"]
+    assert "knows 3 classes, but 80 names were given" in explained(minival, capsys)
+    message = explained([*minival, "MODEL.ROI_HEADS.NUM_CLASSES", "80"], capsys)
+    assert "--dataset coco_2014_minival: cannot be loaded" in message
 
 
 def test_zip_labels_zipworld(tmp_path):

@@ -40,6 +40,16 @@ def identity(path: str) -> str:
     return json.loads(Path(path).read_text())["identity"] if path else ""
 
 
+def coco(annotations: list[dict]) -> dict:
+    """One image with an object for each of the annotations."""
+    whole = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 8, 8], "area": 64, "iscrowd": 0}
+    return {
+        "images": [{"id": 1, "file_name": "1.png", "height": 8, "width": 8}],
+        "categories": [{"id": 1, "name": "thing"}],
+        "annotations": [{"id": i, **whole, **each} for i, each in enumerate(annotations, 1)],
+    }
+
+
 def train(given: dict[str, str]) -> None:
     output = Path(given["OUTPUT_DIR"])
     (labels,) = re.findall(r"'([^']+)'", given["DATASETS.TRAIN"])
@@ -47,7 +57,7 @@ def train(given: dict[str, str]) -> None:
     if "--percent" in given:
         source = digest(given["--percent"], given["--split-seed"])
         split = f"{given['--percent']}perc_seen.json"
-        write(output / split, {"images": [{}], "annotations": [{}, {}]})
+        write(output / split, coco([{}, {}]))
     state = digest(identity(given.get("MODEL.WEIGHTS", "")), source)
     checkpoint = output / "checkpoint.json"
     at, state = json.loads(checkpoint.read_text()) if checkpoint.exists() else (0, state)
@@ -69,8 +79,7 @@ def evaluate(given: dict[str, str]) -> None:
 def labels(path: str, *of: str) -> None:
     time.sleep(SECONDS)
     state = digest(*of)
-    annotations = [{"score": 0.5}] * (int(state[:2], 16) + 1)
-    content = {"images": [], "categories": [], "annotations": annotations}
+    content = coco([{"score": 0.5}] * (int(state[:2], 16) + 1))
     write(path, {"info": {"now": time.time()}, **content, "identity": state})
 
 

@@ -137,7 +137,7 @@ def test_unusable_files_are_named(run, tmp_path, capsys):
     (tmp_path / "failures.json").write_text("[")
     with pytest.raises(SystemExit):
         report_tool.main([str(tmp_path)])
-    assert "failures.json: cannot be read" in capsys.readouterr().err
+    assert "failures.json: not a JSON file" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(browser.find() is None, reason="no chromium here (README, Development)")

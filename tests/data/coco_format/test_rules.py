@@ -226,7 +226,7 @@ def test_results_are_refused_by_number(kind, tmp_path, truth):
         check_masks(read_results(path, truth))
 
 
-def test_an_object_of_results_is_matched_by_names_or_told(tmp_path, truth):
+def test_an_object_of_results_is_matched_by_names_or_told(tmp_path, truth, caplog):
     labels = {
         "images": [dict(TRUTH["images"][n], id=10 - n) for n in (1, 0)],
         "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "cat"}],
@@ -245,8 +245,9 @@ def test_an_object_of_results_is_matched_by_names_or_told(tmp_path, truth):
         read_results(written(tmp_path / "labels.json", dict(labels, annotations=[])), truth)
     labels["images"][0]["height"] = 48
     labels["categories"][1]["name"] = "horse"
-    with pytest.raises(FormatError, match=r"annotations\[0\]: category_id 2 is of none"):
-        read_results(written(tmp_path / "labels.json", labels), truth)
+    found = read_results(written(tmp_path / "labels.json", labels), truth)
+    assert (found.image.tolist(), found.category.tolist()) == ([2], [2])
+    assert "labels.json: 1 categories that the annotations do not have, left out" in caplog.text
     with pytest.raises(FormatError, match=r"annotations\[0\]: has no score"):
         read_results(written(tmp_path / "truth.json", TRUTH), truth)
 

@@ -103,9 +103,10 @@ def truth() -> GroundTruth:
     annotations = []
     for number, (name, mask) in enumerate(OBJECTS.items(), start=1):
         rle = mask_utils.encode(np.asfortranarray(mask.astype(np.uint8)))
-        shape = {"image_id": 7, "segmentation": rle, "bbox": mask_utils.toBbox(rle).tolist()}
+        text = {**rle, "counts": rle["counts"].decode()}
+        shape = {"image_id": 7, "segmentation": text, "bbox": mask_utils.toBbox(rle).tolist()}
         annotations.append({"id": number, "category_id": ids[name.strip()], **shape})
-    annotations.append({**annotations[0], "iscrowd": 1})
+    annotations.append({**annotations[0], "id": len(annotations) + 1, "iscrowd": 1})
     return truth_from(
         {
             "images": [{"id": i, "height": SIZE, "width": SIZE} for i in (7, 8)],

@@ -22,7 +22,10 @@ def squares(tmp_path):
     for n in range(1, 5):
         cv2.imwrite(str(tmp_path / f"{n}.png"), scene_image()[:, :, ::-1])
         content["images"].append({"id": n, "file_name": f"{n}.png", "height": 128, "width": 128})
-        content["annotations"] += [each | {"image_id": n} for each in annotations]
+        content["annotations"] += [
+            each | {"image_id": n, "id": each["id"] + (n - 1) * len(annotations)}
+            for each in annotations
+        ]
     (tmp_path / "squares.json").write_text(json.dumps(content))
     return tmp_path
 

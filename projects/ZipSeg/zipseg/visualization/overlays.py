@@ -22,11 +22,15 @@ def draw_instances(rgb: np.ndarray, instances: Instances, metadata: Metadata) ->
         metadata: whose ``thing_classes`` name the classes.
 
     Returns:
-        uint8 RGB [H', W', 3]; small pictures are enlarged, very long ones made smaller.
+        uint8 RGB [H', W', 3]; small pictures are enlarged, very long ones made smaller. What would
+        be thinner than a pixel then is the picture alone, a line.
     """
     sides = rgb.shape[:2]
     scale = max(1.0, min(_SHORT_SIDE / min(sides), _LONG_SIDE / max(sides)))
     scale = min(scale, _LONGEST / max(sides))
+    if min(sides) * scale < 1:
+        height, width = (max(1, int(side * scale)) for side in sides)
+        return np.asarray(Image.fromarray(rgb).resize((width, height)))
     visualizer = Visualizer(rgb, metadata, scale=scale, instance_mode=ColorMode.IMAGE)
     return visualizer.draw_instance_predictions(instances.to("cpu")).get_image()
 

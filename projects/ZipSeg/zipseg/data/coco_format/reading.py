@@ -186,7 +186,7 @@ def _tell_left_out(
 ) -> None:
     """Counts images and categories that the annotations lack; raises Unusable if that is all."""
     lacking = [c["name"] for c in catalogue.categories if category_of[c["id"]] is None]
-    if catalogue.images and not image_of:
+    if not image_of:
         raise Unusable(
             "its images are not those of the annotations; both have to call them by the same names"
         )
