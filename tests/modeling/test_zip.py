@@ -74,7 +74,7 @@ def test_networks_run_once_an_image(model, picture):
     model([entry(picture)])
     for handle in handles:
         handle.remove()
-    assert sorted(calls) == ["ClipBoundary", "ClipDense", "ImageEncoderViT"]
+    assert sorted(calls) == ["ClipBoundary", "ClipDense", "ConvEncoder"]
 
 
 def test_channel_order_follows_the_config(model, picture):

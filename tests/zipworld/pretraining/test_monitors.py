@@ -18,7 +18,7 @@ from zipseg.zipworld.pretraining.precision import PRECISIONS, Precision
 from zipseg.zipworld.pretraining.scenes import SceneBank
 from zipseg.zipworld.pretraining.towers import encode_anywhere, hide_patches
 
-RECIPE = ClipRecipe(2, 1, 0.5, (View(1.0, 16, (60, 90)),))
+RECIPE = ClipRecipe(2, 1, 0.5, (View(1.0, 64, (60, 90)),))
 
 
 @pytest.fixture(scope="module")

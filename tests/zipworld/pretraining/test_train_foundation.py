@@ -77,7 +77,7 @@ def test_tiny_budget_is_killed_goes_on_and_exports(part, tmp_path, monkeypatch, 
     assert f"{killed_at + 1} steps" in card
     assert f"--part {part} --output {tmp_path / part} --scenes 8 --steps 1000`" in card
     assert "8 scenes of `zipworld_pretrain` (seeds 11000000 to 11000007)" in card
-    assert ("box_iou" if part == "sam" else "map_unseen") in card
+    assert ("box_iou" if part == "sam" else "map_seen") in card
 
 
 def test_export_without_a_checkpoint_says_so(tmp_path, monkeypatch, capsys):
