@@ -17,8 +17,8 @@ def root(tmp_path_factory):
 @pytest.mark.parametrize("source", ["none", "lab", "untrained.layer3"])
 @pytest.mark.parametrize("method", ["watershed", "silhouette"])
 def test_true_regions_alone_leave_room(root, monkeypatch, source, method):
-    """With true regions, the share (percent) of boxes found by shape alone (no features), by raw colour and
-    by a network that has learnt nothing, at the settings that suit each best."""
+    """With true regions, the share of boxes, in percent, found by shape alone (no features), by raw
+    colour and by a network that has learnt nothing, at the settings that suit each best."""
     monkeypatch.setenv("DETECTRON2_DATASETS", str(root))
     images = "--dataset zipworld_mini --tuning-images 10 --reported-images 30 --cells 48"
     output = root / f"{source}-{method}.json"
