@@ -5,15 +5,14 @@ import pytest
 import torch
 from torch import nn
 
+from zipseg.engine.ema import follow, weights_of
 from zipseg.utils.errors import ZipSegError
 from zipseg.zipworld.pretraining.curves import draw_curves
 from zipseg.zipworld.pretraining.loop import (
     Schedule,
-    follow,
     learning_rate,
     make_optimizer,
     train,
-    weights_of,
 )
 from zipseg.zipworld.pretraining.precision import PRECISIONS, fastest_precision, machine
 

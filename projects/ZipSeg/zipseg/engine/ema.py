@@ -1,7 +1,7 @@
 """An exponential moving average of the weights, the teacher, as a hook of the trainer."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from detectron2.config import CfgNode
@@ -24,7 +24,7 @@ class EmaTeacher(HookBase):
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.model, self.decay = model, decay
-        self.weights = _copy(model)
+        self.weights = copy_of(model)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, model: nn.Module) -> "EmaTeacher | None":
@@ -40,27 +40,15 @@ class EmaTeacher(HookBase):
 
     def before_train(self) -> None:
         if self.trainer.start_iter == 0:
-            self.weights = _copy(self.model)  # the checkpoint is loaded after the construction
+            self.weights = copy_of(self.model)  # the checkpoint is loaded after the construction
 
-    @torch.no_grad()
     def after_step(self) -> None:
         iteration = self.trainer.iter
-        decay = min(self.decay, (1 + iteration) / (10 + iteration))
-        for name, value in self.model.state_dict().items():
-            if value.is_floating_point():
-                self.weights[name].lerp_(value, 1 - decay)
-            else:
-                self.weights[name].copy_(value)
+        follow(self.weights, self.model, min(self.decay, (1 + iteration) / (10 + iteration)))
 
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
+    def in_place(self) -> AbstractContextManager[None]:
         """While the context lasts the model has the teacher's weights."""
-        student = _copy(self.model)
-        self.model.load_state_dict(self.weights)
-        try:
-            yield
-        finally:
-            self.model.load_state_dict(student)
+        return weights_of(self.model, self.weights)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The student's weights; the teacher's are the checkpoint's "model"."""
@@ -68,9 +56,30 @@ class EmaTeacher(HookBase):
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Called when the model has just got the teacher's weights from a checkpoint."""
-        self.weights = _copy(self.model)
+        self.weights = copy_of(self.model)
         self.model.load_state_dict(state)
 
 
-def _copy(model: nn.Module) -> dict[str, Tensor]:
+@torch.no_grad()
+def follow(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
+    """Moves an average of a model's weights and buffers towards them, in place."""
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            average[name].lerp_(value, 1 - decay)
+        else:
+            average[name].copy_(value)
+
+
+@contextmanager
+def weights_of(model: nn.Module, state: dict[str, Tensor]) -> Iterator[None]:
+    """While the context lasts the model has other weights."""
+    own = copy_of(model)
+    model.load_state_dict(state)
+    try:
+        yield
+    finally:
+        model.load_state_dict(own)
+
+
+def copy_of(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}

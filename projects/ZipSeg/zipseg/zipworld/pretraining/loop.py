@@ -5,8 +5,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -14,6 +13,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from ...engine.ema import copy_of, follow, weights_of
 from ...utils.errors import ZipSegError
 from ...utils.files import replacing
 from .precision import PRECISIONS, Precision, fastest_precision, machine
@@ -84,7 +84,7 @@ def train(task: Task, schedule: Schedule, seed: int, output: Path) -> bool:
     if not choice:
         choice = fastest_precision(task.model, lambda p: _seeded_loss(task, schedule, seed, 0, p))
     precision = PRECISIONS[choice]
-    average = state.average or _copy(task.model)
+    average = state.average or copy_of(task.model)
     _log(output, {"from": first, "steps": schedule.steps, "precision": choice})
     began, seconds, losses = time.monotonic(), 0.0, []
     for step in range(first, schedule.steps):
@@ -176,31 +176,6 @@ def read_checkpoint(
         ) from error
     logger.info("Continuing at step %d of %s", checkpoint.step, path)
     return checkpoint
-
-
-@torch.no_grad()
-def follow(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
-    """Moves an average of a model's weights and buffers towards them, in place."""
-    for name, value in model.state_dict().items():
-        if value.is_floating_point():
-            average[name].lerp_(value, 1 - decay)
-        else:
-            average[name].copy_(value)
-
-
-@contextmanager
-def weights_of(model: nn.Module, state: dict[str, Tensor]) -> Iterator[None]:
-    """While the context lasts the model has other weights."""
-    own = _copy(model)
-    model.load_state_dict(state)
-    try:
-        yield
-    finally:
-        model.load_state_dict(own)
-
-
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
 def _seeded_loss(
