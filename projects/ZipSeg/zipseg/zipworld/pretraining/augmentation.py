@@ -1,4 +1,4 @@
-"""Augmentations that keep every caption true: nothing leaves the picture, no colour changes."""
+"""Augmentations: most keep every caption true (nothing leaves the picture, no colour changes)."""
 
 from collections.abc import Sequence
 
@@ -33,6 +33,18 @@ def clip_batch(images: Sequence[np.ndarray], size: int, rng: np.random.Generator
         out = out * shade + shift + strength * rng.standard_normal(out.shape, np.float32)
         out = out.clip(0, 255)
     return torch.from_numpy((out - _MEAN) / _STD).permute(0, 3, 1, 2)
+
+
+def false_colours(images: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+    """Pictures as a developer might print them: each channel a random mixture of the three, so that
+    patterns stay and colours tell nothing.
+
+    Args:
+        images: uint8 [S, S, 3] of any side.
+        rng: decides the mixtures, one a picture.
+    """
+    mixtures = rng.dirichlet((1, 1, 1), (len(images), 3)).astype(np.float32)
+    return [cv2.transform(image, m) for image, m in zip(images, mixtures, strict=True)]
 
 
 def _resized(image: np.ndarray, size: int) -> np.ndarray:

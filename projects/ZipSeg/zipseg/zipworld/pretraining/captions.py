@@ -21,11 +21,12 @@ _PHRASES = tuple(f"{word} {NOUN}" for word in WORDS)
 
 class Captions(NamedTuple):
     """K captions and their truth for B scenes: ``text`` K strings, ``true`` bool [B, K]. The first
-    ``distinct`` captions differ in content."""
+    ``distinct`` captions differ in content; ``colourless``, bool [K], are those of no colour."""
 
     text: list[str]
     true: Tensor
     distinct: int
+    colourless: Tensor
 
 
 def present_names(category: np.ndarray) -> np.ndarray:
@@ -75,7 +76,10 @@ def caption_batch(category: np.ndarray, longs: int, rng: np.random.Generator) ->
     exact = [(category == c).sum(1) == n for c, n in numbers]
     exact = np.array(exact, bool).reshape(len(numbers), len(present)).T
     true = torch.from_numpy(np.concatenate([names, has_word, always, exact, lists], 1))
-    return Captions(text, true, len(short))
+    colourless = torch.zeros(len(text), dtype=torch.bool)
+    materials = len(SEEN_NAMES) + len(COLOURS)
+    colourless[materials : materials + len(MATERIALS) + 1] = True  # and the empty caption after
+    return Captions(text, true, len(short), colourless)
 
 
 def _numbers(category: np.ndarray, rng: np.random.Generator) -> list[tuple[int, int]]:

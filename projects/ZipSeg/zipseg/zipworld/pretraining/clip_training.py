@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..networks.architectures import PARTS, build_clip, build_tokenizer
-from .augmentation import clip_batch
+from .augmentation import clip_batch, false_colours
 from .captions import Vocabulary, caption_batch
 from .losses import sigmoid_contrastive_loss, spread_loss
 from .monitors import naming_metrics
@@ -46,6 +46,7 @@ class ClipRecipe(NamedTuple):
     longs: int  # captions that tell all names, a step, and pictures of which a number is told
     first: float  # share of the steps with the first view alone
     views: tuple[View, ...]
+    recoloured: float = 0.4  # share of the pictures in false colours, asked for materials alone
     hidden: float = 0.0  # share of a ViT's patches that a step leaves out (arXiv 2212.00794)
     teacher: str = ""  # the part of which the text tower is taken as it is, and image embeddings
     distilled: float = 0.0  # weight of 1 - cosine to the teacher's image embeddings
@@ -117,8 +118,14 @@ class ClipTask:
         scenes = sample(step, batch, self._scenes.count, self._seed)
         self._scenes.ensure(scenes)
         pictures = draw_windows(self._scenes, scenes, view.sides, rng)
+        recoloured = int(recipe.recoloured * batch)  # the last ones; the first are told of at length
+        pictures.image[batch - recoloured :] = false_colours(
+            pictures.image[batch - recoloured :], rng
+        )
         images = precision.pictures(clip_batch(pictures.image, view.size, rng).to(device))
         captions = caption_batch(pictures.category, recipe.longs, rng)
+        coloured = torch.arange(batch) < batch - recoloured
+        asked = (coloured[:, None] | captions.colourless).to(device)
         tokens = self.vocabulary(captions.text).to(device)
         # Short sequences: plain matrix products beat the fused attention of CPUs by 40 %.
         with precision.autocast(device), sdpa_kernel(SDPBackend.MATH):
@@ -127,7 +134,7 @@ class ClipTask:
         with torch.no_grad():
             self.model.logit_scale.clamp_(min=_LEAST_LOGIT_SCALE)
         logits = self.model.logit_scale.exp() * (image @ text.T) + self.model.logit_bias
-        loss = sigmoid_contrastive_loss(logits, captions.true.to(device))
+        loss = sigmoid_contrastive_loss(logits, captions.true.to(device), asked)
         if self._teacher is None:
             return loss + _SPREAD * spread_loss(text[: captions.distinct])
         with torch.no_grad(), precision.autocast(device):
@@ -166,7 +173,8 @@ def _describe(recipe: ClipRecipe) -> str:
         "contrastive, pairwise sigmoid loss with several true captions a picture and captions kept "
         "apart from each other, never boxes or masks; pictures are windows into scenes, captions "
         f"tell what they show; {'; '.join(views)}; the first of these alone for the first "
-        f"{recipe.first:.0%} of the steps"
+        f"{recipe.first:.0%} of the steps; {recipe.recoloured:.0%} of the pictures in false colours, "
+        "for which captions of colours do not count: a material looks the same in every colour"
         + (
             f"; the text tower is {PARTS[recipe.teacher]}'s, whose image embeddings are learnt too "
             f"(1 - cosine, weight {recipe.distilled:g})"

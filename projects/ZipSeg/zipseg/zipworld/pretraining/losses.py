@@ -7,18 +7,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def sigmoid_contrastive_loss(logits: Tensor, true: Tensor) -> Tensor:
+def sigmoid_contrastive_loss(
+    logits: Tensor, true: Tensor, asked: Tensor | None = None
+) -> Tensor:
     """Each pair of scene and caption as a yes-or-no question (SigLIP, arXiv 2303.15343, eq. 1),
     with several true captions a scene.
 
     Args:
         logits: float [B, K] scaled and shifted cosines.
         true: bool [B, K] whether the caption is true of the scene.
+        asked: bool [B, K] the pairs that count; None for all.
 
     Returns:
         Scalar: sum over captions, mean over scenes.
     """
-    return F.softplus(torch.where(true, -logits, logits)).sum(dim=1).mean()
+    loss = F.softplus(torch.where(true, -logits, logits))
+    return (loss if asked is None else loss * asked).sum(dim=1).mean()
 
 
 def spread_loss(text: Tensor, margin: float = 0.5) -> Tensor:
