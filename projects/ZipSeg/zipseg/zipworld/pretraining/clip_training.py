@@ -118,7 +118,9 @@ class ClipTask:
         scenes = sample(step, batch, self._scenes.count, self._seed)
         self._scenes.ensure(scenes)
         pictures = draw_windows(self._scenes, scenes, view.sides, rng)
-        recoloured = int(recipe.recoloured * batch)  # the last ones; the first are told of at length
+        recoloured = int(
+            recipe.recoloured * batch
+        )  # the last ones; the first are told of at length
         pictures.image[batch - recoloured :] = false_colours(
             pictures.image[batch - recoloured :], rng
         )
@@ -173,8 +175,9 @@ def _describe(recipe: ClipRecipe) -> str:
         "contrastive, pairwise sigmoid loss with several true captions a picture and captions kept "
         "apart from each other, never boxes or masks; pictures are windows into scenes, captions "
         f"tell what they show; {'; '.join(views)}; the first of these alone for the first "
-        f"{recipe.first:.0%} of the steps; {recipe.recoloured:.0%} of the pictures in false colours, "
-        "for which captions of colours do not count: a material looks the same in every colour"
+        f"{recipe.first:.0%} of the steps; {recipe.recoloured:.0%} of the pictures in false "
+        "colours, for which captions of colours do not count: a material looks the same in every "
+        "colour"
         + (
             f"; the text tower is {PARTS[recipe.teacher]}'s, whose image embeddings are learnt too "
             f"(1 - cosine, weight {recipe.distilled:g})"
