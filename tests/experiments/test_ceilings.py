@@ -55,7 +55,7 @@ def test_the_command_climbs_to_the_truth_itself(tmp_path, monkeypatch, capsys):
     report = json.loads((output / "ceilings.json").read_text())
     assert report["images"] == 5
     assert [row["given"] for row in report["rows"]] == [
-        "as it is", "true categories", "and regions", "and boxes", "and masks",
+        "as it is", "true categories", "and true regions", "and true boxes", "and true masks",
     ]  # fmt: skip
     assert report["rows"][-1]["AP"] == pytest.approx(100)
     assert report["rows"][-1]["AR@100"] == pytest.approx(100)
