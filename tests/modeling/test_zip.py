@@ -128,6 +128,20 @@ def test_training_mode_says_that_zip_is_training_free(model, picture):
         ("MODEL.ZIP.SEMANTIC.PATH", "naclip", "MODEL.ZIP.BOUNDARY.STRIP_PIXELS", 4096),
         ("MODEL.ZIP.CLUSTERING.CENTRES", "semantic"),
         ("MODEL.ZIP.DISCOVERY.NAME", "Watershed"),
+        (
+            "MODEL.ZIP.DISCOVERY.NAME",
+            "Silhouette+Points",
+            "MODEL.ZIP.SEGMENTER.ROUNDS",
+            2,
+            "MODEL.ZIP.RATING.INSIDE",
+            1.0,
+            "MODEL.ZIP.RATING.RIM",
+            1.0,
+            "MODEL.ZIP.RATING.AGREEMENT",
+            0.5,
+            "MODEL.ZIP.SCORING.NMS_IOU",
+            "mask",
+        ),
         ("MODEL.ZIP.SEGMENTER.USE_POINTS", True, "MODEL.ZIP.BOUNDARY.LAYER", "layer2"),
         (
             "MODEL.ZIP.SELECTION.BOUNDARY_RULE",
@@ -196,7 +210,10 @@ def test_unusable_names(names, message):
             r"SEGMENTER\.WEIGHTS: 'sam.pth' is neither an existing file",
         ),
         ("CLUSTERING.CENTRES", "best", r"CLUSTERING\.CENTRES: 'best' is not one of: grid"),
-        ("DISCOVERY.NAME", "best", r"DISCOVERY\.NAME: 'best' is not one of: Clusters, Sil"),
+        ("DISCOVERY.NAME", "best", r"DISCOVERY\.NAME: 'best' is not one of: Clusters, Poi"),
+        ("DISCOVERY.NAME", "Points+x", r"DISCOVERY\.NAME: 'x' is not one of: Clusters, Poi"),
+        ("RATING.RIM", -1.0, r"RATING\.RIM: -1.0 is less than 0"),
+        ("SEGMENTER.ROUNDS", 0, r"SEGMENTER\.ROUNDS: 0 is less than 1"),
         ("CLASSIFICATION.SCORE", "best", r"CLASSIFICATION\.SCORE: 'best' is not one of: softmax"),
         (
             "CLASSIFICATION.WINDOWS",
@@ -273,7 +290,7 @@ def test_every_stage_is_built_from_its_keys():
         cfg.MODEL.ZIP.DISCOVERY.NAME = name
         stages = build_stages(cfg, model)
         assert stages.select_present == SelectPresent(1.1, 1.0, 4)
-        assert stages.to_instances == ToInstances("image", 1.7, True, 1.0, 100)
+        assert stages.to_instances == ToInstances("image", "box", 1.7, True, 1.0, 100)
         assert stages.activate == Activate(1.7, 1.0, True, cfg.MODEL.ZIP.ACTIVATION.FINE)
         assert stages.discover.min_area == 5
         if name == "Clusters":

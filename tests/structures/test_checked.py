@@ -10,7 +10,13 @@ from zipseg.structures import Activation, Masks, Pieces, Present, Proposals
 
 def proposals(count):
     places = torch.arange(count)
-    return Proposals(places, torch.rand(count, 4), torch.rand(count, 2), torch.zeros_like(places))
+    return Proposals(
+        places,
+        torch.rand(count, 4),
+        torch.rand(count, 2),
+        torch.zeros_like(places),
+        torch.zeros(count).bool(),
+    )
 
 
 def same(one, other):

@@ -98,6 +98,8 @@ def _add_networks(zip_: CfgNode) -> None:
     zip_.SEGMENTER.PROMPT_BATCH = 64
     # Prompt with a point deep inside each object besides its box.
     zip_.SEGMENTER.USE_POINTS = False
+    # How often it is prompted: after the first time with the boxes of its own masks.
+    zip_.SEGMENTER.ROUNDS = 1
 
     zip_.TEXT = node()
     # Prompt templates with one "{}" each. Empty: the 85 of CLIP Surgery.
@@ -142,13 +144,15 @@ def _add_stages(zip_: CfgNode) -> None:
     zip_.ACTIVATION.MIN_SIMILARITY = 0.0
     # A cell is active for the most similar of the present categories only.
     zip_.ACTIVATION.EXCLUSIVE = False
-    # Cells of the activation's grid along one of the features'; more than 1 is for "Watershed" and
-    # "Silhouette". All lengths and areas of discovery are in cells of the activation's grid.
+    # Cells of the activation's grid along one of the features'; more than 1 is for all but
+    # "Clusters". All lengths and areas of discovery are in cells of the activation's grid.
     zip_.ACTIVATION.FINE = 1
 
     # "Clusters": K-Means, fragments, selection, regrouping (the paper), the next four sections;
     # "Watershed": the gradient of the same features as a soft boundary map; "Silhouette": that and
-    # the regions' own shape. Or another of DISCOVERY_REGISTRY.
+    # the regions' own shape; "Points": points all over the regions, which prompt the segmenter
+    # without any boundary. Or another of DISCOVERY_REGISTRY, or several joined by "+", whose
+    # proposals are all candidates.
     zip_.DISCOVERY = node()
     zip_.DISCOVERY.NAME = "Clusters"
     zip_.DISCOVERY.MIN_AREA = 100  # smaller objects are removed, cells
@@ -190,8 +194,20 @@ def _add_stages(zip_: CfgNode) -> None:
     # Cores are the peaks of depth that stand out by so many powers of two; several as with RADII.
     zip_.SILHOUETTE.PROMINENCES = (0.2,)
 
+    zip_.POINTS = node()
+    zip_.POINTS.SPACING = 8  # of their grid, cells
+
+    # What a mask is worth: the product of these to the powers that are given; 0 leaves one out.
+    # The paper has the predicted IoU alone.
+    zip_.RATING = node()
+    zip_.RATING.PREDICTED_IOU = 1.0
+    zip_.RATING.INSIDE = 0.0  # share of the mask in its category's activated region
+    zip_.RATING.RIM = 0.0  # how strong the boundary is along its outline, beside that within
+    zip_.RATING.AGREEMENT = 0.0  # how many other candidates are much the same
+
     zip_.SCORING = node()
-    zip_.SCORING.NMS_THRESH = 0.7  # box IoU within a category; the cap is TEST.DETECTIONS_PER_IMAGE
+    zip_.SCORING.NMS_IOU = "box"  # or "mask": what duplicates are told by
+    zip_.SCORING.NMS_THRESH = 0.7  # IoU within a category; the cap is TEST.DETECTIONS_PER_IMAGE
     # Suppress duplicates of any category by each other: an object has one.
     zip_.SCORING.NMS_CLASS_AGNOSTIC = False
     # CLIP's part of an object's score: "image" (the paper: its category's for the whole image),

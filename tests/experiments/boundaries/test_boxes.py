@@ -15,6 +15,7 @@ def objects(boxes, planes) -> Proposals:
         box,
         torch.zeros(len(box), 2),
         torch.zeros(len(box), dtype=torch.int64),
+        torch.zeros(len(box), dtype=torch.bool),
     )
 
 

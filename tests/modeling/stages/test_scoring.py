@@ -3,8 +3,9 @@
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torchvision.ops import box_iou, nms
 
-from zipseg.modeling.stages.scoring import ToInstances
+from zipseg.modeling.stages.scoring import ToInstances, suppress
 from zipseg.structures import Masks, Present, Proposals
 from zipseg.structures.masks import mask_boxes
 
@@ -19,7 +20,11 @@ def proposals(category):
     category = torch.tensor(category, dtype=torch.int64)
     count = len(category)
     return Proposals(
-        category, torch.zeros(count, 4), torch.zeros(count, 2), torch.zeros_like(category)
+        category,
+        torch.zeros(count, 4),
+        torch.zeros(count, 2),
+        torch.zeros_like(category),
+        torch.zeros_like(category, dtype=torch.bool),
     )
 
 
@@ -28,7 +33,7 @@ def scored(masks, iou, category, present_score, crop_score=None, **settings):
     present = Present(torch.tensor([7, 3]), torch.tensor(present_score))
     masks = Masks(torch.stack(masks), torch.tensor(iou))
     stage = ToInstances(**{"nms_thresh": 0.5} | settings)
-    return stage(objects, masks, present, crop_score)
+    return stage(objects, masks, present, masks.iou, crop_score)
 
 
 def test_scores_are_geometric_means_and_classes_are_the_names():
@@ -45,6 +50,27 @@ def test_duplicates_are_removed_within_a_category_only():
     masks = [rectangle(0, 0, 10, 10), rectangle(0, 0, 10, 9), rectangle(0, 0, 10, 10)]
     result = scored(masks, [0.9, 0.8, 0.7], [0, 0, 1], [1.0, 1.0])
     torch.testing.assert_close(result.scores**2, torch.tensor([0.9, 0.7]))
+
+
+def test_duplicates_may_be_told_by_their_masks():
+    """Two bars that cross have one box but are not one object."""
+    across, down = rectangle(0, 8, 20, 12), rectangle(8, 0, 12, 20)
+    assert len(scored([across, down], [0.9, 0.8], [0, 0], [1.0, 1.0], nms_iou="mask").scores) == 2
+    result = scored([down, across, across], [0.9, 0.8, 0.7], [0, 0, 0], [1.0, 1.0], nms_iou="mask")
+    torch.testing.assert_close(result.scores**2, torch.tensor([0.9, 0.8]))
+    result = scored([down, across, across], [0.9, 0.8, 0.7], [0, 0, 1], [1.0, 1.0], nms_iou="mask")
+    assert len(result.scores) == 3
+
+
+@given(st.integers(0, 10_000), st.integers(0, 12), st.floats(0.1, 0.9))
+def test_suppression_over_box_ious_is_torchvisions(seed, count, thresh):
+    generator = torch.Generator().manual_seed(seed)
+    corner = torch.randint(0, 20, (count, 2), generator=generator).float()
+    side = torch.randint(1, 20, (count, 2), generator=generator).float()
+    box = torch.cat([corner, corner + side], dim=1)
+    score = torch.rand(count, generator=generator)
+    found = suppress(box_iou(box, box), score, thresh)
+    assert found.tolist() == nms(box, score, thresh).tolist()
 
 
 def test_duplicates_of_other_categories_are_removed_if_asked():
@@ -72,7 +98,7 @@ def test_empty_masks_low_scores_and_surplus_are_removed():
 def test_nothing_gives_an_empty_result():
     masks = Masks(torch.zeros(0, 4, 5, dtype=torch.bool), torch.zeros(0))
     present = Present(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
-    result = ToInstances()(proposals([]), masks, present)
+    result = ToInstances()(proposals([]), masks, present, masks.iou)
     assert len(result) == 0
     assert result.pred_masks.shape == (0, 4, 5)
 

@@ -138,7 +138,7 @@ def true_proposals(
     row, column = np.unravel_index(deep.flatten(1).argmax(dim=1).numpy(), image_size)
     point = torch.from_numpy(np.stack([column, row], axis=1)).float() + 0.5
     zeros = torch.zeros_like(objects.place)
-    return Proposals(objects.place, mask_boxes(mask), point, zeros).to(device)
+    return Proposals(objects.place, mask_boxes(mask), point, zeros, zeros.bool()).to(device)
 
 
 def _no_pieces(activation: Activation) -> Pieces:

@@ -21,6 +21,8 @@ from .stages import extensions  # noqa: F401 - registers them
 from .stages.activation import Activate, ComparePatches
 from .stages.classification import ScoreCategories, SelectPresent
 from .stages.discovery import DISCOVERY_REGISTRY, Discovery
+from .stages.pool import Pool
+from .stages.rating import RateMasks
 from .stages.scoring import ToInstances
 from .stages.stage import ConstantError, Stage
 
@@ -33,6 +35,7 @@ _LEAST = {
     "BOUNDARY.INPUT_SIZE": 32,
     "BOUNDARY.MAX_SIZE": 32,
     "SEGMENTER.PROMPT_BATCH": 1,
+    "SEGMENTER.ROUNDS": 1,
 }
 
 
@@ -44,6 +47,7 @@ class Stages(NamedTuple):
     compare_patches: ComparePatches
     activate: Activate
     discover: Discovery
+    rate_masks: RateMasks
     to_instances: ToInstances
 
 
@@ -97,6 +101,7 @@ def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
         ),
         "segmenter": segmenter,
         "use_points": zip_.SEGMENTER.USE_POINTS,
+        "rounds": zip_.SEGMENTER.ROUNDS,
         "names": names,
         "text": text,
         "empty_text": empty_text,
@@ -137,21 +142,32 @@ def build_stages(cfg: CfgNode, clip: Any) -> Stages:
         ConfigError: a constant with an unusable value, a discovery that is not registered.
     """
     zip_ = cfg.MODEL.ZIP
-    name = _one_of(zip_, "DISCOVERY.NAME", sorted(name for name, _ in DISCOVERY_REGISTRY))
-    discovery = DISCOVERY_REGISTRY.get(name)
-    if zip_.ACTIVATION.FINE > 1 and not discovery.ANY_GRID:
-        raise ConfigError(
-            "MODEL.ZIP.ACTIVATION.FINE",
-            f"{zip_.ACTIVATION.FINE}: {name} has the features' cells; set it to 1",
-        )
     return Stages(
         score_stage(cfg, clip),
         build_stage(SelectPresent, zip_),
         build_stage(ComparePatches, zip_),
         build_stage(Activate, zip_),
-        build_stage(discovery, zip_),
+        build_discovery(zip_),
+        build_stage(RateMasks, zip_),
         build_stage(ToInstances, zip_, max_detections=cfg.TEST.DETECTIONS_PER_IMAGE),
     )
+
+
+def build_discovery(zip_: CfgNode) -> Discovery:
+    """The discovery of ``DISCOVERY.NAME``, or all of several; raises as ``build_stages``."""
+    names, known = zip_.DISCOVERY.NAME.split("+"), sorted(name for name, _ in DISCOVERY_REGISTRY)
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                "MODEL.ZIP.DISCOVERY.NAME", f"'{name}' is not one of: {', '.join(known)}"
+            )
+        if zip_.ACTIVATION.FINE > 1 and not DISCOVERY_REGISTRY.get(name).ANY_GRID:
+            raise ConfigError(
+                "MODEL.ZIP.ACTIVATION.FINE",
+                f"{zip_.ACTIVATION.FINE}: {name} has the features' cells; set it to 1",
+            )
+    ways = tuple(build_stage(DISCOVERY_REGISTRY.get(name), zip_) for name in names)
+    return ways[0] if len(ways) == 1 else Pool(ways=ways)
 
 
 def score_stage(cfg: CfgNode, clip: Any) -> ScoreCategories:

@@ -113,11 +113,12 @@ class SamAlone(nn.Module):
         iou = torch.tensor([each["predicted_iou"] for each in found], device=self.device)
         point = torch.tensor([each["point_coords"][0] for each in found], device=self.device)
         present, place, score = self._classify(image, mask)
-        proposals = Proposals(
-            place, mask_boxes(mask), point.float().reshape(-1, 2), torch.zeros_like(place)
-        )
+        point = point.float().reshape(-1, 2)
+        by_point = torch.ones_like(place, dtype=torch.bool)
+        proposals = Proposals(place, mask_boxes(mask), point, torch.zeros_like(place), by_point)
         asked = resized_mask(mask, (entry.get("height", size[0]), entry.get("width", size[1])))
-        return self._to_instances(proposals, Masks(asked, iou.float().clamp(0, 1)), present, score)
+        masks = Masks(asked, iou.float().clamp(0, 1))
+        return self._to_instances(proposals, masks, present, masks.iou, score)
 
     def _classify(self, image: Tensor, mask: Tensor) -> tuple[Present, Tensor, Tensor]:
         """The categories of M masks, the place of each mask's among them [M] and its score [M].

@@ -37,6 +37,7 @@ class Zip(nn.Module):
         empty_text: the empty string's embedding [D].
         stages: the stages with their constants.
         use_points: prompt the segmenter with each proposal's point besides its box.
+        rounds: how often it is prompted, after the first with its own masks' boxes.
         classifier: a pass of its own to classify images; None uses ``semantic``'s class token.
         crops: scores each object's category on its masked crop; None does not.
         input_format: "BGR" or "RGB", the channels of the input images.
@@ -55,6 +56,7 @@ class Zip(nn.Module):
         empty_text: Tensor,
         stages: Stages,
         use_points: bool = False,
+        rounds: int = 1,
         classifier: ClipClassifier | None = None,
         crops: ClipCrops | None = None,
         input_format: str = "BGR",
@@ -64,7 +66,8 @@ class Zip(nn.Module):
         self.semantic, self.boundary, self.segmenter = semantic, boundary, segmenter
         self.names = tuple(names)
         self.stages = stages
-        self.classifier, self.crops, self.use_points = classifier, crops, use_points
+        self.classifier, self.crops = classifier, crops
+        self.use_points, self.rounds = use_points, rounds
         self.input_format = input_format
         self.autocast = autocast
         self.register_buffer("text", text, persistent=False)
@@ -105,8 +108,9 @@ class Zip(nn.Module):
         activations = self._activate(images, tokens, presents, features)
         proposals, pieces = self._discover(images, features, activations)
         masks = self._segment(images, proposals, [_output_size(x) for x in batched_inputs])
+        quality = map(self.stages.rate_masks, masks, proposals, activations, features)
         crop_scores = map(self._score_crops, images, proposals, masks, presents)
-        instances = map(self.stages.to_instances, proposals, masks, presents, crop_scores)
+        instances = map(self.stages.to_instances, proposals, masks, presents, quality, crop_scores)
         columns = (presents, activations, features, proposals, pieces, masks, instances)
         return [Trace(*each) for each in zip(*columns, strict=True)]
 
@@ -168,9 +172,8 @@ class Zip(nn.Module):
     def _segment(
         self, images: Sequence[Tensor], proposals: list[Proposals], sizes: list[tuple[int, int]]
     ) -> list[Masks]:
-        points = [each.point for each in proposals] if self.use_points else None
         with self._reduced_precision():
-            return self.segmenter(images, [each.box for each in proposals], points, sizes)
+            return self.segmenter(images, proposals, sizes, self.use_points, self.rounds)
 
     def _score_crops(
         self, image: Tensor, proposals: Proposals, masks: Masks, present: Present

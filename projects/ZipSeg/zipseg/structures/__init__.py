@@ -5,7 +5,7 @@
 """
 
 from .activation import Activation
-from .masks import Masks, mask_boxes, resized_mask
+from .masks import Masks, mask_boxes, mask_ious, resized_mask
 from .pieces import Pieces
 from .present import Present
 from .proposals import Proposals
@@ -19,5 +19,6 @@ __all__ = [
     "Proposals",
     "Trace",
     "mask_boxes",
+    "mask_ious",
     "resized_mask",
 ]

@@ -41,6 +41,24 @@ def mask_boxes(mask: Tensor) -> Tensor:
     return torch.stack([spans[0][0], spans[1][0], spans[0][1], spans[1][1]], dim=1).float()
 
 
+def mask_ious(mask: Tensor, side: int = 256) -> Tensor:
+    """The IoU of each pair of masks bool [N, H, W], float32 [N, N]; 0 for two empty ones.
+
+    Args:
+        side: larger masks are compared as shares of cells of a grid whose long side is this.
+    """
+    cells = mask.float()
+    height, width = mask.shape[-2:]
+    if len(mask) and max(height, width) > side:
+        scale = side / max(height, width)
+        grid = (max(1, round(height * scale)), max(1, round(width * scale)))
+        cells = F.adaptive_avg_pool2d(cells, grid)
+    cells = cells.flatten(1)
+    both = cells @ cells.T
+    area = both.diagonal()
+    return both / (area + area[:, None] - both).clamp_min(torch.finfo(both.dtype).tiny)
+
+
 def _span(line: Tensor) -> tuple[Tensor, Tensor]:
     """First and one past the last True of each row of bool [N, L]; 0 and 0 where there is none."""
     first = line.int().argmax(dim=1)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from zipseg.modeling.networks.segmenters import SEGMENTER_REGISTRY, build_segmenter, contract
+from zipseg.structures import Proposals, mask_boxes
 from zipseg.utils.errors import ConfigError
 
 BOXES = torch.tensor([[5.0, 4, 40, 30], [10, 10, 70, 55], [0, 0, 79, 59], [60, 3, 75, 20]])
@@ -57,15 +58,47 @@ def test_prompts_matter_and_images_in_a_batch_do_not(member, image):
     assert (logits - moved).abs().max() > 1e-4
 
 
+def proposals(box: torch.Tensor, by_point: list[int] | None = None) -> Proposals:
+    place = torch.zeros(len(box), dtype=torch.int64)
+    alone = torch.zeros(len(box), dtype=torch.bool)
+    alone[by_point or []] = True
+    return Proposals(place, box, POINTS[: len(box)], place, alone)
+
+
+def test_proposals_by_point_are_prompted_with_their_points_alone(member, image):
+    segmenter = member.segmenter(member.model)
+    (encoded,) = segmenter.encode([image])
+    (masks,) = segmenter([image], [proposals(BOXES, [0, 2])], [(60, 80)])
+    by_box, by_point = segmenter.decode(encoded, BOXES), segmenter.decode(encoded, None, POINTS)
+    for place, expected in enumerate([by_point, by_box, by_point, by_box]):
+        assert (masks.mask[place] == expected.mask[place]).float().mean() > 0.999
+        torch.testing.assert_close(masks.iou[place], expected.iou[place], rtol=1e-3, atol=1e-4)
+
+
+def test_a_second_round_prompts_with_the_boxes_of_the_first_masks(member, image, monkeypatch):
+    segmenter = member.segmenter(member.model)
+    given, decode = [], segmenter.decode
+    monkeypatch.setattr(
+        segmenter, "decode", lambda *prompts: given.append(prompts[1]) or decode(*prompts)
+    )
+    size = (120, 160)  # twice the image's
+    (masks,) = segmenter([image], [proposals(BOXES)], [size], rounds=2)
+    first = decode(segmenter.encode([image])[0], BOXES, None, size)
+    assert len(given) == 2
+    torch.testing.assert_close(given[1], mask_boxes(first.mask) / 2)
+    assert masks.mask.shape == (4, *size)
+
+
 def test_images_without_prompts_are_not_encoded(member, image, monkeypatch):
     segmenter = member.segmenter(member.model)
     encoded, encode = [], segmenter.encode
     monkeypatch.setattr(segmenter, "encode", lambda x: encoded.append(len(x)) or encode(x))
     sizes = [(60, 80), (7, 9), (30, 40)]
-    masks = segmenter([image] * 3, [BOXES, BOXES[:0], BOXES[:2]], None, sizes)
+    several = [proposals(BOXES), proposals(BOXES[:0]), proposals(BOXES[:2])]
+    masks = segmenter([image] * 3, several, sizes)
     assert encoded == [2]
     assert [tuple(each.mask.shape) for each in masks] == [(4, 60, 80), (0, 7, 9), (2, 30, 40)]
-    (alone,) = segmenter([image], [BOXES], [POINTS], [(60, 80)])
+    (alone,) = segmenter([image], [proposals(BOXES)], [(60, 80)], use_points=True)
     expected = segmenter.decode(segmenter.encode([image])[0], BOXES, POINTS)
     assert torch.equal(alone.mask, expected.mask)
     assert not torch.equal(alone.iou, masks[0].iou)

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
-from zipseg.modeling.stages.extensions.watershed import boundary_strength, share_out
+from zipseg.modeling.stages.boundaries import boundary_strength
+from zipseg.modeling.stages.extensions.watershed import share_out
 
 
 def share_out_once(strength, active, quantile=0.75, radius=3.5) -> np.ndarray:

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...modeling.stages.boundaries import boundary_strength
 from ...modeling.stages.discovery import Clusters, Discovery
 from ...modeling.stages.extensions import Silhouette, Watershed
-from ...modeling.stages.extensions.watershed import SoftBoundaries, boundary_strength
+from ...modeling.stages.extensions.watershed import SoftBoundaries
 from ...modeling.stages.fragments import SelectFragments
 from ...modeling.stages.regrouping import Regroup
 from ...modeling.stages.stage import Stage

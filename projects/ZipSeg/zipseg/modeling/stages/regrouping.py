@@ -84,4 +84,5 @@ def to_proposals(
         torch.from_numpy(box).to(device, torch.float32) * pixels.repeat(2),
         torch.from_numpy(point).to(device, torch.float32) * pixels,
         torch.full((len(ids),), source, device=device),
+        torch.zeros(len(ids), dtype=torch.bool, device=device),
     )

@@ -11,7 +11,7 @@ import torch
 from fvcore.common.registry import Registry
 from torch import Tensor, nn
 
-from ....structures import Masks
+from ....structures import Masks, Proposals, mask_boxes
 from ....utils.errors import ConfigError
 from ..weights import load_weights
 
@@ -109,23 +109,59 @@ class Segmenter(nn.Module, ABC):
     def forward(
         self,
         images: Sequence[Tensor],
-        boxes: Sequence[Tensor],
-        points: Sequence[Tensor] | None,
+        proposals: Sequence[Proposals],
         sizes: Sequence[tuple[int, int]],
+        use_points: bool = False,
+        rounds: int = 1,
     ) -> list[Masks]:
-        """Masks of many images' prompts; images without prompts are never encoded.
+        """Masks of many images' proposals; images without proposals are never encoded.
 
         Args:
             images: as for ``encode``.
-            boxes, points, sizes: of each image, as for ``decode``.
+            sizes: of each image's masks, as for ``decode``.
+            use_points: prompt with each proposal's point besides its box.
+            rounds: how often the segmenter is prompted; after the first with its own masks' boxes.
         """
-        prompted = [image for image, each in zip(images, boxes, strict=True) if len(each)]
+        prompted = [image for image, each in zip(images, proposals, strict=True) if len(each)]
         encoded = iter(self.encode(prompted))
-        points = [None] * len(images) if points is None else points
-        return [
-            self.decode(next(encoded), box, point, size) if len(box) else self._no_masks(size)
-            for box, point, size in zip(boxes, points, sizes, strict=True)
-        ]
+        masks = []
+        for each, size in zip(proposals, sizes, strict=True):
+            if not len(each):
+                masks.append(self._no_masks(size))
+                continue
+            features = next(encoded)
+            found = self._decode_proposals(features, each, size, use_points)
+            for _ in range(rounds - 1):
+                found = self._decode_again(features, found)
+            masks.append(found)
+        return masks
+
+    def _decode_proposals(
+        self, encoded: Encoded, proposals: Proposals, size: tuple[int, int], use_points: bool
+    ) -> Masks:
+        alone = proposals.by_point
+        boxes, points = proposals[~alone], proposals[alone]
+        masks = []
+        if len(boxes):
+            masks.append(self.decode(encoded, boxes.box, boxes.point if use_points else None, size))
+        if len(points):
+            masks.append(self.decode(encoded, None, points.point, size))
+        if len(masks) == 1:
+            return masks[0]
+        order = torch.cat([(~alone).nonzero()[:, 0], alone.nonzero()[:, 0]])
+        return Masks.cat(masks)[order.argsort()]
+
+    def _decode_again(self, encoded: Encoded, masks: Masks) -> Masks:
+        """Prompted with the masks' own boxes; an empty mask stays as it is."""
+        box = mask_boxes(masks.mask)
+        scale = [image / own for image, own in zip(encoded.image_size, masks.size, strict=True)]
+        pixels = torch.tensor(scale[::-1] * 2, device=box.device)
+        again = self.decode(encoded, box * pixels, None, masks.size)
+        empty = ~masks.mask.flatten(1).any(dim=1)
+        return Masks(
+            torch.where(empty[:, None, None], masks.mask, again.mask),
+            torch.where(empty, masks.iou, again.iou),
+        )
 
     @abstractmethod
     def encode(self, images: Sequence[Tensor]) -> list[Encoded]:

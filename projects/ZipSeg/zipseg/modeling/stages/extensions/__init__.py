@@ -3,7 +3,8 @@
 Imports what the stages may.
 """
 
+from .points import Points
 from .silhouette import Silhouette
 from .watershed import Watershed
 
-__all__ = ["Silhouette", "Watershed"]
+__all__ = ["Points", "Silhouette", "Watershed"]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ....structures import Activation, Pieces, Proposals
 from .. import regions
+from ..boundaries import boundary_strength
 from ..discovery import DISCOVERY_REGISTRY, Discovery
 from ..regrouping import to_proposals, without_small
 
@@ -85,29 +86,6 @@ class Watershed(SoftBoundaries):
         return share_out(strength, active, self.quantile, self.radii)
 
 
-def boundary_strength(features: Tensor, smoothing: float = 1.0) -> Tensor:
-    """How much a cell differs from its neighbours, float32 [h, w] in 0..2.
-
-    The mean of 1 - cosine similarity over the (up to) four neighbours, smoothed by a Gaussian.
-
-    Args:
-        features: [C, h, w].
-        smoothing: standard deviation of the Gaussian, cells.
-
-    Raises:
-        ValueError: features that are not finite.
-    """
-    unit = F.normalize(features.float(), dim=0)
-    across = 1 - (unit[:, :, 1:] * unit[:, :, :-1]).sum(dim=0)
-    down = 1 - (unit[:, 1:] * unit[:, :-1]).sum(dim=0)
-    total = _over_both_ends(across, down)
-    if not total.isfinite().all():
-        raise ValueError("the features to share out hold values that are not finite")
-    neighbours = _over_both_ends(torch.ones_like(across), torch.ones_like(down))
-    mean = (total / neighbours.clamp_min(1)).cpu().numpy()
-    return torch.from_numpy(ndimage.gaussian_filter(mean, smoothing)).to(features.device)
-
-
 def share_out(
     strength: Tensor, active: Tensor, quantile: float = 0.75, radii: Sequence[float] = (3.5,)
 ) -> list[NDArray]:
@@ -152,9 +130,3 @@ def limit_within(strength: NDArray, active: NDArray, quantile: float) -> NDArray
     within = np.where(active, strength, np.nan).reshape(len(active), -1)
     within[~active.any(axis=(1, 2))] = 0
     return np.nanquantile(within, quantile, axis=1)[:, None, None]
-
-
-def _over_both_ends(across: Tensor, down: Tensor) -> Tensor:
-    """For each cell the sum over the edges it has: across [h, w - 1], down [h - 1, w]."""
-    sides = F.pad(across, (0, 1)) + F.pad(across, (1, 0))
-    return sides + F.pad(down, (0, 0, 0, 1)) + F.pad(down, (0, 0, 1, 0))

@@ -1,0 +1,54 @@
+"""Points over the activated regions, and several ways of discovery at once."""
+
+import pytest
+import torch
+
+from zipseg.modeling.stages.extensions import Points, Silhouette
+from zipseg.modeling.stages.pool import Pool
+from zipseg.structures import Activation
+
+
+@pytest.fixture
+def activation() -> Activation:
+    active = torch.zeros(2, 24, 32, dtype=torch.bool)
+    active[0, 2:14, 2:20] = True
+    active[0, 18:22, 25:28] = True  # no point of the grid is in it
+    active[1, 5, 5] = True  # too small
+    return Activation(active.float(), active)
+
+
+def test_points_lie_on_a_grid_and_in_every_part(activation):
+    features = torch.ones(3, 12, 16)
+    proposals, pieces = Points(min_area=4, spacing=8)(features, activation, (48, 96))
+    assert proposals.by_point.all()
+    assert proposals.category.unique().tolist() == [0]
+    x, y = proposals.point.T
+    cell = (y / 2).long(), (x / 3).long()
+    assert activation.active[0][cell].all()
+    on_grid = {(r, c) for r, c in zip(*(v.tolist() for v in cell), strict=True)}
+    assert {(4, 4), (4, 12), (12, 4), (12, 12)} <= on_grid
+    assert any(r >= 18 for r, _ in on_grid)
+    assert len(proposals) == 2 + 4
+    assert proposals.box[-1].tolist() == [6, 4, 60, 28]
+    assert pieces.label.shape == (2, 24, 32)
+    assert sorted(pieces.label.unique().tolist()) == [-1, 0, 1]
+
+
+def test_nothing_active_asks_nothing():
+    active = torch.zeros(1, 8, 8, dtype=torch.bool)
+    found, pieces = Points()(torch.ones(3, 8, 8), Activation(active.float(), active), (8, 8))
+    assert len(found) == 0
+    assert len(pieces.kept) == 0
+
+
+def test_a_pool_has_the_proposals_of_all_with_sources_of_their_own(activation):
+    generator = torch.Generator().manual_seed(0)
+    features = torch.rand(3, 12, 16, generator=generator)
+    ways = Silhouette(min_area=4, prominences=(0.2, 0.6)), Points(min_area=4)
+    both, pieces = Pool(ways=ways)(features, activation, (48, 96))
+    first, own_pieces = ways[0](features, activation, (48, 96))
+    second, _ = ways[1](features, activation, (48, 96))
+    assert len(both) == len(first) + len(second)
+    assert torch.equal(both.box[~both.by_point], first.box)
+    assert int(both.source[both.by_point].min()) > int(first.source.max())
+    assert torch.equal(pieces.label, own_pieces.label)
