@@ -17,6 +17,7 @@ from zipseg.cli.main import COMMANDS
 HEAVY = ("torch", "torchvision", "detectron2", "open_clip", "segment_anything", "matplotlib")
 NUMERIC = (*HEAVY, "numpy", "scipy", "cv2", "PIL", "pycocotools")
 TINY = "Test/zip_tiny_random.yaml"
+SCRIPTS = sorted((Path(__file__).parents[2] / "tools").glob("[a-z]*.py"))
 # One interpreter runs the command lines that it is given, one after the other.
 RUN = """
 import contextlib, io, json, sys
@@ -77,6 +78,13 @@ def test_help_and_a_typo_need_no_library_of_numbers(tmp_path):
     for code, text in run([(name, "--no-such-option") for name in COMMANDS], NUMERIC, tmp_path):
         assert code == 2, text
         assert "no option --no-such-option" in text
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_scripts_of_a_checkout_are_commands(script):
+    done = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: zipseg ")
 
 
 def test_what_is_missing_is_said_before_any_is_loaded(tmp_path):

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -11,14 +10,12 @@ from pathlib import Path
 
 import pytest
 from tests.labeling.fakes import PixelHashModel, fake_config, fake_run, without_date, write_images
+from tests.processes import SERVER
 
 from zipseg.labeling.shards import decode
 from zipseg.utils.errors import REQUEUE
 
 IMAGES = 150
-# Processes fork from one that has everything imported, so that a restart takes milliseconds.
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["tests.labeling.fakes"])
 
 
 class SlowModel(PixelHashModel):
