@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from benchmarks import __main__ as benchmark
-from benchmarks import boundary, formats, forward, presets, training
+from benchmarks import boundary, formats, forward, presets, surgery, training
 from benchmarks.forward import benchmark_picture, forward_benchmark
 from benchmarks.surgery import plain_similarity
 from benchmarks.vocabulary import vocabulary_benchmark
@@ -20,6 +20,13 @@ from detectron2.modeling import build_model
 from zipseg.engine.setup import load_config
 
 TINY = str(benchmark.ROOT / "configs" / "Test" / "zip_tiny_random.yaml")
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Runs what has processes of its own in this one."""
+    for module in (boundary, presets, surgery):
+        monkeypatch.setattr(module, "in_its_own_process", lambda function, *given: function(*given))
 
 
 def test_the_stages_are_timed_once_each(monkeypatch):
@@ -39,14 +46,14 @@ def test_the_stages_are_timed_once_each(monkeypatch):
     assert model.stages is stages
 
 
-def test_configs_are_compared_in_processes_of_their_own(capsys):
+def test_configs_are_compared(here):
     (report,) = presets.presets_benchmark([TINY], "cpu").values()
     assert report["peak_gib"] > 0.1
     table = presets.to_markdown({"tiny": report})
     assert f"{report['total_cpu_s']:.2f} | {report['peak_gib']:.2f} |" in table.splitlines()[2]
 
 
-def test_the_boundary_network_is_measured_whole_and_in_strips(monkeypatch):
+def test_the_boundary_network_is_measured_whole_and_in_strips(here, monkeypatch):
     monkeypatch.setattr(boundary, "STRIP_PIXELS", 2**12)
     report = boundary.boundary_benchmark("RN50", "layer1", 128, 192)
     assert report["largest_difference"] < 1e-4
@@ -89,7 +96,7 @@ def test_the_plain_surgery_reference_is_centred_over_names():
     assert plain_similarity(image, patch, text).sum(dim=1) == pytest.approx(0, abs=1e-4)
 
 
-def test_both_forms_of_surgery_agree_in_processes_of_their_own():
+def test_both_forms_of_surgery_agree(here):
     report = benchmark.surgery_benchmark(names=400, tokens=200, channels=128)
     assert report["max_difference"] < 1e-5
     assert report["speedup"] > 0
