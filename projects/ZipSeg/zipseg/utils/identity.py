@@ -1,4 +1,4 @@
-"""Was this done with the same inputs? Checksums of files, values and code, records of what was done
+"""Was this done with the same inputs? Checksums of files and code, records of what was done
 with what, and the refusal to mix it with anything else."""
 
 import ast
@@ -21,11 +21,6 @@ def file_checksum(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def value_checksum(value: Any) -> str:
-    """SHA-256 of JSON-ready values, the order of keys aside."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def code_checksum(folders: Sequence[str]) -> str:
