@@ -118,7 +118,7 @@ def test_training_mode_says_that_zip_is_training_free(model, picture):
     [
         ("MODEL.ZIP.AUTOCAST", True),
         ("MODEL.ZIP.CLASSIFICATION.INPUT_SIZE", 64, "MODEL.ZIP.CLASSIFICATION.SCORE", "sigmoid"),
-        ("MODEL.ZIP.CLASSIFICATION.WINDOWS", [0.75, 0.5]),
+        ("MODEL.ZIP.CLASSIFICATION.WINDOWS", [1, 0.75, 0.5]),
         (
             "MODEL.ZIP.ACTIVATION.REDUNDANCY",
             "mean_category",
@@ -201,7 +201,7 @@ def test_unusable_names(names, message):
         (
             "CLASSIFICATION.WINDOWS",
             [0.5, 1.5],
-            r"CLASSIFICATION\.WINDOWS: \[0.5, 1.5\] are not between 0 and 1",
+            r"CLASSIFICATION\.WINDOWS: \[0.5, 1.5\] are not shares of the image",
         ),
         ("ACTIVATION.NORM", "best", r"ACTIVATION\.NORM: 'best' is not one of"),
         ("ACTIVATION.FINE", 2, r"ACTIVATION\.FINE: 2: Clusters has the features' cells"),
@@ -252,7 +252,7 @@ def test_the_faithful_config_has_the_demos_constants():
     )
     assert stages.to_instances.category_score == "image"
     own = cfg.MODEL.ZIP.CLASSIFICATION
-    assert (own.NETWORK, own.INPUT_SIZE, list(own.WINDOWS)) == ("semantic", 0, [])
+    assert (own.NETWORK, own.INPUT_SIZE, list(own.WINDOWS)) == ("semantic", 0, [1])
     boundary = cfg.MODEL.ZIP.BOUNDARY
     assert (boundary.LAYER, boundary.INPUT_SIZE) == ("layer3", 2048)
     assert not cfg.MODEL.ZIP.TEXT.TEMPLATES  # the 85

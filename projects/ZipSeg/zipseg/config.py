@@ -118,10 +118,10 @@ def _add_stages(zip_: CfgNode) -> None:
     # Pixels of a pass of its own for that. 0: "semantic" uses the class token of its dense pass,
     # "boundary" the size that its tower was made for.
     zip_.CLASSIFICATION.INPUT_SIZE = 0
-    # Sides of windows that this pass looks at besides the whole image, as shares of the image's;
-    # those of one size overlap by half. A category's score is the mean over sizes of its best
-    # window's. Small objects are seen from near, at 4 views for 0.75 and 9 for 0.5.
-    zip_.CLASSIFICATION.WINDOWS = []
+    # Sides of the windows that this pass looks at, as shares of the image's: 1 is the whole image,
+    # those of one size overlap by half (9 for 0.5). A category's score is the mean over sizes of
+    # its best window's, so that small objects are seen from near.
+    zip_.CLASSIFICATION.WINDOWS = [1.0]
     # A category is present when its score is at least this share of the best category's ...
     zip_.CLASSIFICATION.RELATIVE_THRESH = 0.1
     # ... and at least this; at most so many go on, which bounds the cost for 1,203 names.

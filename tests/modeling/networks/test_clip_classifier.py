@@ -29,7 +29,7 @@ def test_whole_images_are_embedded_as_by_the_model_itself(fixture, request):
 def test_windows_are_crops_that_cover_the_image(resnet_clip):
     size = input_size(resnet_clip.visual)
     text = (torch.eye(3), torch.zeros(3))
-    classifier = ClipClassifier(resnet_clip.visual, *text, windows=(0.75, 0.5))
+    classifier = ClipClassifier(resnet_clip.visual, *text, windows=(1, 0.75, 0.5))
     assert classifier.counts == (1, 4, 9)
     side = 4 * size
     images = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8)

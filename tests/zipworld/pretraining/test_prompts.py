@@ -67,3 +67,18 @@ def test_decode_agrees_with_the_predictors_way(tiny_sam):
     )
     torch.testing.assert_close(logits[3:, 1:], masks)
     torch.testing.assert_close(iou[3:, 1:], scores)
+
+
+def test_a_window_is_decoded_at_its_own_place_in_the_whole(tiny_sam):
+    """A prompt in a window means the pixel of the whole input that it means there."""
+    prompts = draw_prompts(owners()[:32, :32], 2, np.random.default_rng(1))
+    feature = torch.randn(1, 16, 4, 4, generator=torch.Generator().manual_seed(0))
+    logits, iou = decode(tiny_sam, feature, prompts, Precision(), corner=(16, 8))
+    point = (prompts[1].point + torch.tensor([8, 16]), torch.ones(3, 1))
+    sparse, dense = tiny_sam.prompt_encoder(points=point, boxes=None, masks=None)
+    positions = tiny_sam.prompt_encoder.get_dense_pe()[..., 2:6, 1:5]
+    masks, scores = tiny_sam.mask_decoder(
+        feature, positions, sparse, dense[..., :4, :4], multimask_output=True
+    )
+    torch.testing.assert_close(logits[3:, 1:], masks)
+    torch.testing.assert_close(iou[3:, 1:], scores)

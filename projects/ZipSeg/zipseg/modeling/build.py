@@ -71,10 +71,11 @@ def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
         texts = build_text(cfg, boundary, boundary_tokenizer, names, "BOUNDARY")
     stages = build_stages(cfg, clip)
     own = zip_.CLASSIFICATION
-    own_pass = by_boundary or own.INPUT_SIZE or own.WINDOWS
-    if not all(0 < side < 1 for side in own.WINDOWS):
+    own_pass = by_boundary or own.INPUT_SIZE or list(own.WINDOWS) != [1]
+    if not own.WINDOWS or not all(0 < side <= 1 for side in own.WINDOWS):
         raise ConfigError(
-            "MODEL.ZIP.CLASSIFICATION.WINDOWS", f"{own.WINDOWS} are not between 0 and 1"
+            "MODEL.ZIP.CLASSIFICATION.WINDOWS",
+            f"{own.WINDOWS} are not shares of the image's sides, above 0 and at most 1",
         )
     by_crop = stages.to_instances.category_score != "image"
     return {

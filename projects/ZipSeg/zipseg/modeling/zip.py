@@ -12,7 +12,7 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor, nn
 
-from ..structures import Activation, Masks, Present, Proposals, Trace
+from ..structures import Activation, Masks, Pieces, Present, Proposals, Trace
 from .build import Stages, zip_arguments
 from .networks.clip_boundary import ClipBoundary
 from .networks.clip_classifier import ClipClassifier
@@ -102,14 +102,8 @@ class Zip(nn.Module):
         tokens = self._tokens(images)
         presents = self._classify(images, tokens)
         features = self._boundary_features(images)
-        activations = [
-            self._activate(*each) for each in zip(images, tokens, presents, features, strict=True)
-        ]
-        discovered = [
-            self.stages.discover(each, activation, image.shape[-2:])
-            for image, each, activation in zip(images, features, activations, strict=True)
-        ]
-        proposals, pieces = ([each[i] for each in discovered] for i in (0, 1))
+        activations = self._activate(images, tokens, presents, features)
+        proposals, pieces = self._discover(images, features, activations)
         masks = self._segment(images, proposals, [_output_size(x) for x in batched_inputs])
         crop_scores = map(self._score_crops, images, proposals, masks, presents)
         instances = map(self.stages.to_instances, proposals, masks, presents, crop_scores)
@@ -143,12 +137,33 @@ class Zip(nn.Module):
             return self.boundary.encode(images)
 
     def _activate(
-        self, image: Tensor, tokens: DenseTokens, present: Present, features: Tensor
-    ) -> Activation:
-        similarity = self.stages.compare_patches(
-            tokens.image, tokens.patch, self.text, self.empty_text, present.category
-        )
-        return self.stages.activate(similarity, tokens.grid, image.shape[-2:], features.shape[-2:])
+        self,
+        images: Sequence[Tensor],
+        tokens: list[DenseTokens],
+        presents: list[Present],
+        features: list[Tensor],
+    ) -> list[Activation]:
+        similarities = [
+            self.stages.compare_patches(
+                each.image, each.patch, self.text, self.empty_text, present.category
+            )
+            for each, present in zip(tokens, presents, strict=True)
+        ]
+        return [
+            self.stages.activate(similarity, each.grid, image.shape[-2:], feature.shape[-2:])
+            for similarity, each, image, feature in zip(
+                similarities, tokens, images, features, strict=True
+            )
+        ]
+
+    def _discover(
+        self, images: Sequence[Tensor], features: list[Tensor], activations: list[Activation]
+    ) -> tuple[list[Proposals], list[Pieces]]:
+        discovered = [
+            self.stages.discover(feature, activation, image.shape[-2:])
+            for image, feature, activation in zip(images, features, activations, strict=True)
+        ]
+        return [each for each, _ in discovered], [each for _, each in discovered]
 
     def _segment(
         self, images: Sequence[Tensor], proposals: list[Proposals], sizes: list[tuple[int, int]]

@@ -14,18 +14,18 @@ from .vit import interpolate_positions
 
 
 class ClipClassifier(nn.Module):
-    """Embeddings of whole images and of windows into them, with the texts to compare them to.
+    """Embeddings of images or of windows into them, with the texts to compare them to.
 
     Args:
         visual: the image tower of an open_clip model.
         text: unit embeddings of C names [C, D] by the same model.
         empty_text: the empty string's [D].
         size: side of the square input, pixels; 0 for the size the tower was made for.
-        windows: sides of windows besides the whole image, 0 < side < 1 of the image's; those of
-            one size overlap by half.
+        windows: sides of windows, 0 < side <= 1 of the image's; those of one size overlap by half,
+            and 1 is the whole image.
 
     Attributes:
-        counts: how many views there are of each size, 1 for the whole image first.
+        counts: how many windows there are of each size.
     """
 
     def __init__(
@@ -34,18 +34,18 @@ class ClipClassifier(nn.Module):
         text: Tensor,
         empty_text: Tensor,
         size: int = 0,
-        windows: Sequence[float] = (),
+        windows: Sequence[float] = (1.0,),
     ) -> None:
         super().__init__()
         self.visual = visual
         self.size = size or input_size(visual)
-        self._views = [_corners(side) for side in (1.0, *windows)]
+        self._views = [_corners(side) for side in windows]
         self.counts = tuple(map(len, self._views))
         self.register_buffer("text", text, persistent=False)
         self.register_buffer("empty_text", empty_text, persistent=False)
 
     def forward(self, images: Sequence[Tensor]) -> Tensor:
-        """Embeddings float32 [B, V, D] of all V views of B > 0 RGB images, uint8 [3, H, W] of any
+        """Embeddings float32 [B, V, D] of all V windows of B > 0 RGB images, uint8 [3, H, W] of any
         sizes."""
         batch = torch.stack(
             [

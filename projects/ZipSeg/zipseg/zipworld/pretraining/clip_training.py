@@ -13,7 +13,7 @@ from ..networks.architectures import PARTS, build_clip, build_tokenizer
 from .augmentation import clip_batch, false_colours
 from .captions import Vocabulary, caption_batch
 from .losses import sigmoid_contrastive_loss, spread_loss
-from .monitors import naming_metrics
+from .monitors import NamedFrom, naming_metrics
 from .pictures import draw_windows
 from .precision import Precision
 from .scenes import SceneBank, sample
@@ -46,6 +46,7 @@ class ClipRecipe(NamedTuple):
     longs: int  # captions that tell all names, a step, and pictures of which a number is told
     first: float  # share of the steps with the first view alone
     views: tuple[View, ...]
+    named_from: NamedFrom = NamedFrom(64, 0.375)  # held-out scenes, to measure
     recoloured: float = 0.4  # share of the pictures in false colours, asked for materials alone
     hidden: float = 0.0  # share of a ViT's patches that a step leaves out (arXiv 2212.00794)
     teacher: str = ""  # the part of which the text tower is taken as it is, and image embeddings
@@ -62,12 +63,13 @@ RECIPES = {
     "vit": ClipRecipe(
         batch=96,
         longs=12,
-        first=0.3,
+        first=0.1,
         views=(
-            View(0.65, 64, (60, 144)),
-            View(0.2, 96, (96, 224)),
-            View(0.15, 128, (128, 256), 0.5),
+            View(0.75, 64, (48, 112)),
+            View(0.15, 96, (96, 192)),
+            View(0.1, 128, (112, 256), 0.5),
         ),
+        named_from=NamedFrom(128, 0.5),
         teacher="resnet",
         distilled=10.0,
     ),
@@ -118,7 +120,9 @@ class ClipTask:
         scenes = sample(step, batch, self._scenes.count, self._seed)
         self._scenes.ensure(scenes)
         pictures = draw_windows(self._scenes, scenes, view.sides, rng)
-        recoloured = int(recipe.recoloured * batch)  # the last ones; the first are told of at length
+        recoloured = int(
+            recipe.recoloured * batch
+        )  # the last ones; the first are told of at length
         pictures.image[batch - recoloured :] = false_colours(
             pictures.image[batch - recoloured :], rng
         )
@@ -149,7 +153,7 @@ class ClipTask:
         return views[rng.choice(len(views), p=[view.share for view in views])]
 
     def evaluate(self) -> dict[str, float]:
-        return naming_metrics(self.model, self.vocabulary, self._held_out)
+        return naming_metrics(self.model, self.vocabulary, self._held_out, self.recipe.named_from)
 
 
 def _take_text(model: torch.nn.Module, teacher: torch.nn.Module) -> None:
@@ -173,8 +177,9 @@ def _describe(recipe: ClipRecipe) -> str:
         "contrastive, pairwise sigmoid loss with several true captions a picture and captions kept "
         "apart from each other, never boxes or masks; pictures are windows into scenes, captions "
         f"tell what they show; {'; '.join(views)}; the first of these alone for the first "
-        f"{recipe.first:.0%} of the steps; {recipe.recoloured:.0%} of the pictures in false colours, "
-        "for which captions of colours do not count: a material looks the same in every colour"
+        f"{recipe.first:.0%} of the steps; {recipe.recoloured:.0%} of the pictures in false "
+        "colours, for which captions of colours do not count: a material looks the same in every "
+        "colour"
         + (
             f"; the text tower is {PARTS[recipe.teacher]}'s, whose image embeddings are learnt too "
             f"(1 - cosine, weight {recipe.distilled:g})"

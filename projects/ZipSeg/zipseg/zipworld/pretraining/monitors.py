@@ -1,6 +1,7 @@
 """Metrics on held-out scenes. They read masks; training never reads a metric."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ from segment_anything import SamPredictor
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
-from ...modeling.networks.clip_classifier import encode_image, input_size
+from ...modeling.networks.clip_classifier import ClipClassifier
 from ...modeling.networks.clip_dense import ClipDense
 from ...modeling.networks.clip_text import TextEncoder
 from ..scenes import CATEGORY_NAMES, UNSEEN_NAMES
@@ -20,40 +21,60 @@ from .losses import mask_iou
 from .prompts import object_boxes
 from .scenes import SceneBank
 
-_BATCH = 50
 _SURGERY_SIZE, _SURGERY_SCENES = 256, 50
 _BOUNDARY_SIZE, _BOUNDARY_SCENES = 768, 10
 _SAM_SCENES = 50
 
 
+class NamedFrom(NamedTuple):
+    """The windows by which scenes are named."""
+
+    size: int  # pixels of the network's input
+    side: float  # of a window, as a share of the scene's
+
+
 def naming_metrics(
-    model: nn.Module, tokenizer: Callable, scenes: SceneBank, size: int | None = None
+    model: nn.Module, tokenizer: Callable, scenes: SceneBank, windows: NamedFrom
 ) -> dict[str, float]:
     """How well the prompt ensemble names what scenes hold, and how well features tell where.
 
     Returns:
-        ``map_seen`` and ``map_unseen``, mean average precisions in 0..1 over the names that occur;
-        for a ViT also ``surgery_iou``, for a ResNet ``boundary_auc`` (see below).
+        ``map_seen`` and ``map_unseen``, mean average precisions in 0..1, over the names that occur,
+        of the best window's score, as Zip classifies; ``whole_map_seen`` and ``whole_map_unseen``
+        of the score of the scene as one picture; for a ViT also ``surgery_iou``, for a ResNet
+        ``boundary_auc`` (see below).
     """
-    size = size or input_size(model.visual)
-    images = [
-        encode_image(model.visual, clip_batch(scenes.image[i : i + _BATCH], size, None))
-        for i in range(0, scenes.count, _BATCH)
-    ]
     text = TextEncoder(model, tokenizer, "").encode(CATEGORY_NAMES)
-    score = F.normalize(torch.cat(images).float(), dim=-1) @ text.T
-    present = torch.from_numpy(present_names(scenes.category))
-    precision = average_precision(score, present)
-    unseen = torch.tensor([name in UNSEEN_NAMES for name in CATEGORY_NAMES])
-    occurs = present.any(0)
-    metrics = {"map_seen": precision[~unseen & occurs].mean().item()}
-    if (unseen & occurs).any():
-        metrics["map_unseen"] = precision[unseen & occurs].mean().item()
+    metrics = {}
+    for prefix, size, side in (("", *windows), ("whole_", 0, 1.0)):
+        classifier = ClipClassifier(model.visual, text, text.mean(0), size, (side,))
+        score = torch.cat(
+            [
+                F.normalize(classifier([_channels_first(scenes.image[i])]), dim=-1) @ text.T
+                for i in range(scenes.count)
+            ]
+        )
+        found = _map_by_vocabulary(score.amax(dim=1), scenes)
+        metrics |= {f"{prefix}{name}": value for name, value in found.items()}
     if hasattr(model.visual, "transformer"):
         metrics["surgery_iou"] = surgery_iou(model.visual, text, scenes)
     else:
         metrics["boundary_auc"] = boundary_auc(model.visual, scenes)
     return metrics
+
+
+def _channels_first(image: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
+
+
+def _map_by_vocabulary(score: Tensor, scenes: SceneBank) -> dict[str, float]:
+    """``map_seen`` and, where there are any, ``map_unseen`` of scores [B, C]."""
+    present = torch.from_numpy(present_names(scenes.category))
+    precision = average_precision(score, present)
+    unseen = torch.tensor([name in UNSEEN_NAMES for name in CATEGORY_NAMES])
+    occurs = present.any(0)
+    groups = {"map_seen": ~unseen & occurs, "map_unseen": unseen & occurs}
+    return {name: precision[g].mean().item() for name, g in groups.items() if g.any()}
 
 
 def average_precision(score: Tensor, true: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ def draw_windows(
         owner, category = bank.owner[scene], bank.category[scene]
         whole = owner.shape[0]
         side = int(rng.integers(sides[0], sides[1] + 1))
-        top, left = _corner(owner, side, rng)
+        top, left = window_corner(owner, side, rng)
         window = owner[top : top + side, left : left + side]
         images.append(np.ascontiguousarray(bank.image[scene, top : top + side, left : left + side]))
         if side == whole:
@@ -51,7 +51,8 @@ def draw_windows(
     return Pictures(images, categories)
 
 
-def _corner(owner: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:
+def window_corner(owner: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Top and left of a window of ``side`` pixels around some object of an owner map [H, W]."""
     room = owner.shape[0] - side
     inside = np.flatnonzero(owner >= 0)
     y, x = divmod(int(inside[rng.integers(len(inside))]), owner.shape[1])

@@ -17,6 +17,14 @@ class Prompts(NamedTuple):
     def to(self, device: torch.device) -> "Prompts":
         return Prompts(*(None if value is None else value.to(device) for value in self))
 
+    def moved(self, x: int, y: int) -> "Prompts":
+        """The same prompts in an image whose pixel (x, y) was this one's first."""
+        offset = torch.tensor([x, y])
+        return self._replace(
+            box=None if self.box is None else self.box + offset.repeat(2),
+            point=None if self.point is None else self.point + offset,
+        )
+
     def encode(self, prompt_encoder: torch.nn.Module) -> tuple[Tensor, Tensor]:
         """Sparse [N, T, C] and dense [N, C, h, w] embeddings by SAM's prompt encoder."""
         points = None
