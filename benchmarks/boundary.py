@@ -1,11 +1,6 @@
 """Memory and time of the boundary network on a large image, whole and in strips, side by side."""
 
-import json
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
 import open_clip
 import torch
@@ -14,7 +9,7 @@ from torch import Tensor, nn
 from zipseg.modeling.networks.pyramid import Step, find_layer
 from zipseg.modeling.networks.strips import run_in_strips
 
-from .memory import peak_mib
+from .memory import in_its_own_process, peak_mib
 
 STRIP_PIXELS = 2**18
 
@@ -36,17 +31,12 @@ def boundary_benchmark(
         deviation.
     """
     found, features = {}, {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, pixels in (("whole", 0), ("strips", STRIP_PIXELS)):
-            path = Path(folder) / name
-            job = {"arch": arch, "layer": layer, "size": [height, width], "pixels": pixels}
-            command = [sys.executable, "-m", __name__, json.dumps({**job, "path": str(path)})]
-            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            measured = json.loads(out.splitlines()[-1])
-            found |= {f"{name}_{kind}": measured[kind] for kind in ("gib", "s", "cpu_s")}
-            found["weights_gib"] = measured["before"]
-            features[name] = torch.load(path, weights_only=True)
-    apart = (features["whole"] - features["strips"]).abs().max() / features["whole"].std()
+    for name, pixels in (("whole", 0), ("strips", STRIP_PIXELS)):
+        measured = in_its_own_process(_measure, arch, layer, (height, width), pixels)
+        features[name] = measured.pop("features")
+        found["weights_gib"] = measured.pop("before")
+        found |= {f"{name}_{kind}": value for kind, value in measured.items()}
+    apart = abs(features["whole"] - features["strips"]).max() / features["whole"].std()
     return {**found, "largest_difference": float(apart)}
 
 
@@ -70,23 +60,19 @@ def random_steps(arch: str, layer: str) -> tuple[Step, ...]:
 
 
 @torch.no_grad()
-def measure(job: dict) -> dict[str, float]:
-    """One forward pass in this process; features go to ``job["path"]``."""
-    steps = random_steps(job["arch"], job["layer"])
-    image = torch.randn((1, 3, *job["size"]), generator=torch.Generator().manual_seed(1))
+def _measure(arch: str, layer: str, size: tuple[int, int], pixels: int) -> dict:
+    """One forward pass in this process, in strips of so many pixels; 0: whole."""
+    steps = random_steps(arch, layer)
+    image = torch.randn((1, 3, *size), generator=torch.Generator().manual_seed(1))
     before = peak_mib() / 1024
     start, cpu_start = time.perf_counter(), time.process_time()
     features: Tensor = image
-    if job["pixels"]:
-        features = run_in_strips(steps, image, job["pixels"])
+    if pixels:
+        features = run_in_strips(steps, image, pixels)
     else:
         for step in steps:
             features = step.module(features)
     took = {"s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu_start}
     took["gib"] = peak_mib() / 1024
-    torch.save(features.clone(), job["path"])
-    return {"before": before, **took}
-
-
-if __name__ == "__main__":
-    print(json.dumps(measure(json.loads(sys.argv[1]))))
+    # Not as a tensor: those travel as open files, which end with the process.
+    return {"before": before, **took, "features": features.numpy()}

@@ -1,8 +1,5 @@
 """What each shipped config costs for one photograph: seconds by stage and peak memory."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from zipseg.data.vocabulary import use_names
 from zipseg.engine.setup import load_config
 
 from .forward import NETWORKS, benchmark_picture, forward_benchmark
+from .memory import in_its_own_process
 
 UNTRAINED = ("SEMANTIC", "BOUNDARY", "SEGMENTER")
 
@@ -30,13 +28,10 @@ def presets_benchmark(
     Returns:
         by the config's name.
     """
-    found = {}
-    for file in config_files:
-        job = json.dumps({"file": str(file), "device": device, "options": list(options)})
-        command = [sys.executable, "-m", __name__, job]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        found[Path(file).stem] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return {
+        Path(file).stem: in_its_own_process(_measure, str(file), device, options)
+        for file in config_files
+    }
 
 
 def untrained(config_file: str, device: str, options: Sequence[str] = ()) -> CfgNode:
@@ -70,10 +65,6 @@ def to_markdown(results: dict[str, dict]) -> str:
 
 
 @torch.no_grad()
-def _measure(job: dict) -> dict:
-    model = build_model(untrained(job["file"], job["device"], job["options"])).eval()
+def _measure(config_file: str, device: str, options: Sequence[str]) -> dict:
+    model = build_model(untrained(config_file, device, options)).eval()
     return forward_benchmark(model, benchmark_picture(480, 640))
-
-
-if __name__ == "__main__":
-    print(json.dumps(_measure(json.loads(sys.argv[1]))))

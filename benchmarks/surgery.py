@@ -1,6 +1,5 @@
 """CLIP Surgery's similarity for many names against the published 4-D form."""
 
-import multiprocessing
 import time
 
 import torch
@@ -8,7 +7,7 @@ from torch import Tensor
 
 from zipseg.modeling.stages.activation import similarity_among_names
 
-from .memory import peak_mib
+from .memory import in_its_own_process, peak_mib
 
 
 def surgery_benchmark(names: int = 1203, tokens: int = 1025, channels: int = 512) -> dict:
@@ -19,9 +18,9 @@ def surgery_benchmark(names: int = 1203, tokens: int = 1025, channels: int = 512
         ``max_difference`` of the results. ``memory_fraction`` is None for sizes so small that the
         plain form needs less than the process has held before.
     """
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        jobs = [(form, names, tokens, channels) for form in ("plain", "fast")]
-        plain, fast = pool.starmap(_measure, jobs, chunksize=1)
+    plain, fast = (
+        in_its_own_process(_measure, form, names, tokens, channels) for form in ("plain", "fast")
+    )
     return {
         "plain_s": plain["seconds"],
         "fast_s": fast["seconds"],

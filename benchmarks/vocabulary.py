@@ -26,9 +26,10 @@ def vocabulary_benchmark(
         repeats: forward passes; the fastest counts, after one that does not.
 
     Returns:
-        number of names -> ``build_s`` (the networks and the text, once), ``naming_s`` (scores and
-        choice of the present names) and ``forward_s`` (the whole pass) of an image, CPU seconds;
-        ``present``, the names that went on; ``over_fewest``, the pass over that of fewest names.
+        number of names -> CPU seconds ``build_s`` (the networks and the text, once),
+        ``classification_s`` (scores and choice of the present categories) and ``forward_s`` (the
+        whole pass) of an image; ``present``, the categories that went on; ``over_fewest``, the pass
+        over that of fewest names.
     """
     tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
     rows: dict[str, dict[str, float]] = {}
@@ -39,16 +40,16 @@ def vocabulary_benchmark(
         model = build_model(cfg).eval()
         build = time.process_time() - start
         model.trace([{"image": tensor}])
-        passes, naming = [], []
+        passes, classification = [], []
         for _ in range(repeats):
             with stopwatch(model, time.process_time) as seconds:
                 start = time.process_time()
                 (trace,) = model.trace([{"image": tensor}])
                 passes.append(time.process_time() - start)
-            naming.append(seconds["score_categories"] + seconds["select_present"])
+            classification.append(seconds["score_categories"] + seconds["select_present"])
         rows[str(count)] = {
             "build_s": build,
-            "naming_s": min(naming),
+            "classification_s": min(classification),
             "forward_s": min(passes),
             "present": len(trace.present),
         }

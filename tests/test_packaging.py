@@ -74,8 +74,17 @@ def test_import_without_detectron2_says_how_to_get_it():
 
 
 SMALL = """
-import json, sys
+import json, runpy, sys
 from pathlib import Path
+
+examples, zipseg_command = sys.argv[1:]
+sys.argv = [zipseg_command, "predict", "*.png", "--names", "cat,dog"]
+sys.argv += ["--config-file", "Test/zip_tiny_random.yaml"]
+try:
+    runpy.run_path(zipseg_command, run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+
 import zipseg
 from zipseg import Predictor, get_config_file
 
@@ -89,7 +98,7 @@ assert (image["height"], image["width"]) == (60, 80)
 assert {0, 1} >= set(result.stages.present.category.tolist())
 assert result.instances.pred_masks.shape[1:] == (60, 80)
 
-sys.path.insert(0, sys.argv[1])
+sys.path.insert(0, examples)
 import detectron2_recipe
 
 truth = {
@@ -138,27 +147,26 @@ def run_installed(command: list, folder: Path) -> subprocess.CompletedProcess:
     )
 
 
+def test_the_installed_command_starts_by_itself(installed, tmp_path):
+    run = run_installed([installed / "zipseg", "--version"], tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("zipseg ")
+
+
 def test_an_installed_package_works_from_an_empty_folder(installed, tmp_path, picture):
+    """The API, Detectron2's recipe and the command in one interpreter: its start is the longest."""
     Image.fromarray(picture).save(tmp_path / "photo.png")
-    config = ["--config-file", "Test/zip_tiny_random.yaml"]
-    run = run_installed(
-        [installed / "zipseg", "predict", "*.png", "--names", "cat,dog", *config], tmp_path
-    )
+    (tmp_path / "small.py").write_text(SMALL)
+    words = [ROOT / "docs" / "examples", installed / "zipseg"]
+    run = run_installed([installed / "python", "small.py", *words], tmp_path)
     assert run.returncode == 0, run.stderr
     assert "in 1 images" in run.stdout
     assert "Warning" not in run.stderr
+    assert run.stdout.splitlines()[-1] == "all well"
+    assert (tmp_path / "out.jpg").is_file()
     assert (tmp_path / "output/predictions/overlays/000001_photo.jpg").is_file()
     made = json.loads((tmp_path / "output/predictions/predictions.json").read_text())
     assert [c["name"] for c in made["categories"]] == ["cat", "dog"]
-
-
-def test_the_api_and_detectron2s_recipe_on_the_installed_package(installed, tmp_path, picture):
-    Image.fromarray(picture).save(tmp_path / "photo.png")
-    (tmp_path / "small.py").write_text(SMALL)
-    run = run_installed([installed / "python", "small.py", ROOT / "docs" / "examples"], tmp_path)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines()[-1] == "all well"
-    assert (tmp_path / "out.jpg").is_file()
 
 
 def test_only_one_opencv_is_installed():

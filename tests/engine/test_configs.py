@@ -92,6 +92,7 @@ def test_detectors_train_on_photographs(data, make, detector, photographs, tmp_p
         "SOLVER.REFERENCE_WORLD_SIZE": "0",
         "SOLVER.IMS_PER_BATCH": "2",
         "SOLVER.MAX_ITER": "2",
+        "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE": "16",
         "SOLVER.BASE_LR": "1e-4",
         "DATALOADER.NUM_WORKERS": "0",
         "INPUT.MIN_SIZE_TRAIN": "(64,)",

@@ -2,15 +2,13 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
 from detectron2.engine import DefaultTrainer
 from detectron2.utils.env import seed_all_rng
+from tests.processes import command
 from tests.pseudo_labels import TINY
 
 from zipseg.engine.schedule import follow_batch_size, steps_within
@@ -18,7 +16,6 @@ from zipseg.engine.setup import load_config
 from zipseg.engine.trainer import Trainer
 from zipseg.utils.errors import ConfigError
 
-TRAIN_NET = str(Path(__file__).parents[2] / "tools" / "train_net.py")
 TEACHER = ("TRAINING.EMA.DECAY", "0.8")
 
 
@@ -52,21 +49,24 @@ def test_resumed_training_ends_with_the_same_weights(part, tiny, tmp_path):
 
 
 def test_training_survives_kill_9(label_file, tmp_path):
-    def start(output, *more):
+    def words(output, *more):
         options = [*more, "DATASETS.TRAIN", f"('{label_file}',)", "OUTPUT_DIR", str(output)]
         options += ["SOLVER.MAX_ITER", "40", "SOLVER.CHECKPOINT_PERIOD", "5"]
-        return subprocess.Popen([sys.executable, TRAIN_NET, "--config-file", TINY, *options])
+        return ["train", "--config-file", TINY, *options]
 
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    process = start(killed)
-    while not (killed / "last_checkpoint").exists() and process.poll() is None:
+    process = command(words(killed), tmp_path / "log")
+    while not (killed / "last_checkpoint").exists() and process.is_alive():
         time.sleep(0.02)
     process.kill()
-    assert process.wait() == -signal.SIGKILL
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert (killed / "last_checkpoint").exists()
     assert not (killed / "model_final.pth").exists()
-    assert start(killed, "--resume").wait() == 0
-    assert start(whole).wait() == 0
+    for line in (words(killed, "--resume"), words(whole)):
+        process = command(line, tmp_path / "log")
+        process.join()
+        assert process.exitcode == 0, (tmp_path / "log").read_text()
     assert same_weights(saved(whole)["model"], saved(killed)["model"])
 
 

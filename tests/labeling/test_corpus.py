@@ -127,7 +127,7 @@ def test_weights(kind, folder, tmp_path, capsys):
 
 
 def test_shards(tmp_path):
-    """Every malformed line is dropped, counted, and its image labelled again."""
+    """Every malformed line is passed over, counted, and its image labelled again."""
     images, output = tmp_path / "images", tmp_path / "out"
     write_images(images, 6)
     assert fake_run(images, output) == 0
@@ -139,7 +139,7 @@ def test_shards(tmp_path):
     assert fake_run(images, output) == 0
     assert without_date(output / "labels.json") == before
     summary = json.loads((output / "summary.json").read_text())
-    assert summary["shard_lines_dropped"] == len(corpus.SHARD_LINES)
+    assert summary["damaged_shard_lines"] == len(corpus.SHARD_LINES)
 
 
 @settings(max_examples=300)
@@ -160,8 +160,4 @@ def test_whatever_a_field_holds_it_is_read_or_named(tmp_path_factory, place, val
     write_labels(folder / "again.json", labels)
     again = read_labels(folder / "again.json")
     assert json.dumps(again, sort_keys=True) == json.dumps(labels, sort_keys=True)
-    try:
-        write_report(folder, truth=path)
-    except ZipSegError as error:
-        if "has none of the labels' images" not in str(error):
-            raise
+    write_report(folder, truth=path)

@@ -1,17 +1,19 @@
 """The command line and every way to start ranks, against one rank in this process."""
 
 import contextlib
-import multiprocessing
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import psutil
 import pytest
 from tests.labeling.fakes import TINY_CONFIG, arguments, content, write_images
+from tests.processes import SERVER, command, run_command
 from tools import generate_pseudo_labels
 
 from zipseg.labeling import distributed
@@ -20,11 +22,8 @@ from zipseg.labeling.job import LabelJob
 from zipseg.labeling.shards import decode
 from zipseg.utils.errors import REQUEUE, CannotWrite, run_or_explain
 
-TOOL = Path("tools/generate_pseudo_labels.py").resolve()
 IMAGES = 120  # enough that some are left when a stop or a kill comes
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["tests.labeling.fakes", "zipseg.labeling.distributed"])
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo"}
 
 
 @pytest.fixture(scope="module")
@@ -58,53 +57,58 @@ def results(output: Path) -> int:
     return sum(decode(line) is not None for line in lines)
 
 
-def start(folder: Path, output: Path, *more: str, **environment: str) -> subprocess.Popen:
-    command = [sys.executable, "-W", "ignore", str(TOOL), *arguments(folder, output, *more)]
-    log = (output.parent / f"{output.name}.log").open("a")
-    return subprocess.Popen(command, env={**ENVIRONMENT, **environment}, stdout=log, stderr=log)
-
-
-def wait_for(process: subprocess.Popen, output: Path, count: int) -> None:
-    deadline = time.monotonic() + 300
-    while results(output) < count and process.poll() is None and time.monotonic() < deadline:
+def wait_for(process: BaseProcess, output: Path, count: int) -> None:
+    while results(output) < count and process.is_alive():
         time.sleep(0.02)
+
+
+def fork_ranks(words: list[str], log: Path, environment: dict[str, str]) -> None:
+    """Runs a command line in this process; its ranks are forked from it, not spawned."""
+    start = distributed.start_processes
+    distributed.start_processes = lambda *args, start_method: start(*args, start_method="fork")
+    run_command(words, log, environment)
 
 
 def test_killed_and_stopped_on_the_command_line(folder, one_rank, tmp_path):
     """Two ranks stopped by SIGTERM to the launcher, two of which one is killed, then one."""
-    output = tmp_path / "run"
-    process = start(folder, output, "--num-ranks", "2")
+    output, log = tmp_path / "run", tmp_path / "run.log"
+    words = ["label", *arguments(folder, output, "--num-ranks", "2")]
+    process = command(words, log, **LOOPBACK)
     wait_for(process, output, 3)
     process.terminate()
-    assert process.wait(300) == REQUEUE
+    process.join()
+    assert process.exitcode == REQUEUE
     assert results(output) < IMAGES
-    process = start(folder, output, "--num-ranks", "2")
+    process = SERVER.Process(target=fork_ranks, args=(words, log, LOOPBACK))
+    process.start()
     wait_for(process, output, results(output) + 2)  # the first run may have saved any number
-    ranks = [
-        c for c in psutil.Process(process.pid).children() if "spawn_main" in " ".join(c.cmdline())
-    ]
+    ranks = psutil.Process(process.pid).children()
     assert len(ranks) == 2
     ranks[1].kill()
-    assert process.wait(300) == REQUEUE
+    process.join()
+    assert process.exitcode == REQUEUE
     assert results(output) < IMAGES
     assert generate_pseudo_labels.main(arguments(folder, output)) == 0
     assert content(output) == content(one_rank)
-    log = (tmp_path / "run.log").read_text()
-    assert "start the same command again" in log
-    assert "labelling: " in log
-    assert "Traceback" not in log
+    text = log.read_text()
+    assert "start the same command again" in text
+    assert "labelling: " in text
+    assert "Traceback" not in text
 
 
 def as_rank(job: LabelJob, environment: dict[str, str]) -> None:
     distributed._SHARE_SECONDS = 1
-    os.environ.update(ENVIRONMENT, **environment)
+    os.environ.update(LOOPBACK, **environment)
     with run_or_explain():
         sys.exit(distributed.run(job))
 
 
 def run_ranks(jobs: list[LabelJob], environments: list[dict[str, str]]) -> list[int]:
     pairs = zip(jobs, environments, strict=True)
-    processes = [SERVER.Process(target=as_rank, args=pair) for pair in pairs]
+    return run_all([SERVER.Process(target=as_rank, args=pair) for pair in pairs])
+
+
+def run_all(processes: list[BaseProcess]) -> list[int]:
     for process in processes:
         process.start()
     for process in processes:
@@ -249,19 +253,26 @@ def two_hosts():
             subprocess.run(["ip", "netns", "delete", name], capture_output=True)
 
 
+CLONE_NEWNET = 0x40000000  # of sched.h
+
+
+def on_host(name: str, words: list[str], log: Path, environment: dict[str, str]) -> None:
+    """The command within a network namespace."""
+    with Path("/run/netns", name).open() as namespace:
+        assert ctypes.CDLL(None).setns(namespace.fileno(), CLONE_NEWNET) == 0
+    fork_ranks(words, log, environment)
+
+
 def test_two_machines(folder, one_rank, tmp_path):
     with two_hosts() as names:
         processes = []
         for rank, (name, side) in enumerate(zip(names, "ab", strict=True)):
             where = ["--num-machines", "2", "--machine-rank", str(rank)]
-            call = [sys.executable, "-W", "ignore", str(TOOL)]
-            call += arguments(folder, tmp_path, *where, "--dist-url", "tcp://10.77.0.1:29777")
+            where += ["--dist-url", "tcp://10.77.0.1:29777"]
+            words = ["label", *arguments(folder, tmp_path, *where)]
             device = {"GLOO_SOCKET_IFNAME": f"v{side}{os.getpid()}"}
-            inside = ["ip", "netns", "exec", name, *call]
-            processes.append(subprocess.Popen(inside, env={**ENVIRONMENT, **device}))
-        try:
-            assert [process.wait(600) for process in processes] == [0, 0]
-        finally:
-            for process in processes:
-                process.kill()
+            there = (name, words, tmp_path / "log", device)
+            processes.append(SERVER.Process(target=on_host, args=there))
+        exit_codes = run_all(processes)
+    assert exit_codes == [0, 0]
     assert content(tmp_path) == content(one_rank)

@@ -157,7 +157,7 @@ def test_a_result_that_is_lost_or_damaged_is_made_again(tmp_path):
     shard.write_bytes(b"".join([*lines[:2], lines[2].replace(b"1", b"2"), *lines[4:]])[:-3])
     assert fake_run(images, output) == 0
     assert without_date(output / "labels.json") == before
-    assert json.loads((output / "summary.json").read_text())["shard_lines_dropped"] == 2
+    assert json.loads((output / "summary.json").read_text())["damaged_shard_lines"] == 2
 
 
 def _on_a_full_disk(images: Path, output: Path) -> None:

@@ -1,4 +1,4 @@
-"""Shards: what a crash may leave behind is dropped, everything else is read back."""
+"""Shards: what a crash may leave behind is passed over, everything else is read back."""
 
 import multiprocessing
 import resource

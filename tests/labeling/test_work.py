@@ -43,7 +43,7 @@ def test_each_image_goes_to_one_process(tmp_path):
         process.start()
     taken, ends = [], 0
     while ends < 3:
-        _, index = queue.get(timeout=30)
+        _, index = queue.get(timeout=300)
         ends += index is None
         taken += [] if index is None else [index]
     for process in processes:
@@ -58,7 +58,7 @@ def test_a_killed_process_gives_its_image_back(tmp_path):
     path = tmp_path / "work"
     other = FORK.Process(target=hold_one, args=(path, queue))
     other.start()
-    assert queue.get(timeout=30) == 0
+    assert queue.get(timeout=300) == 0
     work = Work(path)
     work.join(lambda: pytest.fail("the run exists"))
     assert [work.claim() for _ in range(4)] == [1, 2, 3, None]

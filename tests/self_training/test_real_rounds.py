@@ -1,22 +1,19 @@
 """Two rounds of the real commands on a few scenes, killed at random, against an unkilled run."""
 
 import json
-import multiprocessing
 import os
 import random
 from pathlib import Path
 
 import pytest
 import torch
+from tests.processes import SERVER
 
 from zipseg.cli.main import main
 from zipseg.self_training import runner
 from zipseg.self_training.programs import PROGRAM
 from zipseg.utils.errors import REQUEUE
 
-# Commands fork from a process that has everything imported, so that each takes a second.
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["tests.self_training.test_real_rounds", "zipseg.engine.main"])
 TINY = str(Path(__file__).parents[1] / "labeling" / "tiny_mask_rcnn.yaml")
 OPTIONS = {
     "DATASETS.TEST": "('zipworld_mini',)",

@@ -1,7 +1,6 @@
 """tools/self_train.py over fake commands: steps once each, kills at random points, refusals."""
 
 import json
-import multiprocessing
 import os
 import random
 import shlex
@@ -11,14 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.processes import SERVER
 from tests.self_training.faked import TINY, Among, fake_program, fake_tools, starts
 
 from zipseg.cli.main import door
 
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(
-    ["tests.self_training.faked", "zipseg.self_training.report", "zipseg.engine.setup"]
-)
 STEPS = (
     *("round0/evaluate", "round0/label"),
     *("round1/select", "round1/train", "round1/evaluate", "round1/label"),

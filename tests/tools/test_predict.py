@@ -82,8 +82,7 @@ def test_mistakes_end_with_one_sentence(folder, arguments, message, monkeypatch,
     assert message in capsys.readouterr().err
 
 
-def test_overlays_of_an_earlier_run_do_not_stay(folder, tmp_path, picture):
-    predictor = Predictor.from_config(TINY, ["cat"])
+def test_overlays_of_an_earlier_run_do_not_stay(predictor, folder, tmp_path):
     first = predict_files(predictor, find_images([folder / "a.png", folder / "more"]), tmp_path)
     assert first.images == 2
     (tmp_path / "overlays" / "mine.jpg").touch()
@@ -92,9 +91,13 @@ def test_overlays_of_an_earlier_run_do_not_stay(folder, tmp_path, picture):
     assert left == ["000001_b.jpg", "mine.jpg"]
 
 
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor.from_config(TINY, ["cat", "dog"])
+
+
 @pytest.mark.parametrize("kind", ["path", "string", "pil", "rgb", "gray", "rgba"])
-def test_any_kind_of_image_is_taken(folder, kind):
-    predictor = Predictor.from_config(TINY, ["cat", "dog"])
+def test_any_kind_of_image_is_taken(predictor, folder, kind):
     path = folder / "a.png"
     rgb = read_image(path, "RGB")
     given = {

@@ -1,8 +1,6 @@
 """tools/train_net.py --eval-only: Zip and an evaluator's table over a COCO-format data set."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from detectron2.data.datasets.lvis_v1_categories import LVIS_CATEGORIES
 from detectron2.engine import default_argument_parser
 from PIL import Image
 from pycocotools.coco import COCO
+from tests.processes import command
 from tests.references.coco_evaluation import lvis_metrics, pycocotools_metrics
 
 from zipseg.data.names import NamesError
@@ -115,18 +114,14 @@ def test_other_categories_than_the_models_are_refused(quirky, tmp_path):
 
 
 def test_the_command_explains_mistakes_without_a_traceback(tmp_path):
-    command = [sys.executable, str(ROOT / "tools" / "train_net.py"), "--eval-only"]
-    command += [
-        "--config-file",
-        str(ROOT / "configs" / "COCO" / "zip_RN50_ViT-B-16_SAM-ViT-B.yaml"),
-    ]
-    command += ["MODEL.ZIP.SEGMENTER.WEIGHTS", "/none.pt", "OUTPUT_DIR", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 2
-    assert (
-        "error: MODEL.ZIP.SEGMENTER.WEIGHTS: '/none.pt' is neither an existing file" in done.stderr
-    )
-    assert "Traceback" not in done.stderr
+    config = ["--config-file", "COCO/zip_RN50_ViT-B-16_SAM-ViT-B.yaml"]
+    options = ["MODEL.ZIP.SEGMENTER.WEIGHTS", "/none.pt", "OUTPUT_DIR", str(tmp_path)]
+    process = command(["train", "--eval-only", *config, *options], tmp_path / "log")
+    process.join()
+    assert process.exitcode == 2
+    text = (tmp_path / "log").read_text()
+    assert "error: MODEL.ZIP.SEGMENTER.WEIGHTS: '/none.pt' is neither an existing file" in text
+    assert "Traceback" not in text
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,7 @@ class Page:
 
     def open(self, url: str) -> None:
         self.call("Page.navigate", url=url)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while self.run("document.readyState + location.protocol") != "completefile:":
             assert time.monotonic() < deadline, "the page does not load"
             time.sleep(0.05)

@@ -23,7 +23,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-VALUES = ("segmentation", "bbox", "score")
 LABELS = {"tuned": "zip_embedded", "faithful": "zip_embedded_faithful"}
 
 

@@ -292,7 +292,7 @@ def _add_noisy_label_parts(training: CfgNode) -> None:
     training.SCORE_WEIGHTS.ENABLED = False
     # Labels with a score in [LOW, HIGH) are neither objects nor background: anchors and proposals
     # that would match them (by RPN's and ROI_HEADS' IOU_THRESHOLDS; for CenterNet, points within
-    # their boxes) are left out of the losses. Those below LOW are dropped. (0, 0): all are objects.
+    # their boxes) are left out of the losses. Those below LOW are removed. (0, 0): all are objects.
     training.IGNORE_BAND = node()
     training.IGNORE_BAND.LOW = 0.0
     training.IGNORE_BAND.HIGH = 0.0

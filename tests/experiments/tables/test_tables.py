@@ -1,10 +1,8 @@
 """``zipseg tables`` over fake commands."""
 
 import json
-import multiprocessing
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -15,6 +13,7 @@ from unittest import mock
 import pytest
 import yaml
 from tests.experiments.tables.test_rows import TABLES
+from tests.processes import SERVER
 from tests.self_training.faked import TINY, Among, fake_tools, starts
 
 from zipseg.cli.main import door
@@ -26,7 +25,6 @@ from zipseg.self_training import runner
 from zipseg.self_training.programs import REPORT, Programs, check_configs
 from zipseg.utils.errors import REQUEUE
 
-SERVER = multiprocessing.get_context("forkserver")
 OPTS = ["DATASETS.TEST", "('seen',)"]
 ZIP = {"name": "zip", "table": "rounds", "title": "Zip", "config": TINY, "opts": OPTS}
 ROUND1 = {**ZIP, "name": "round1", "title": "round 1", "labels": {"of": "zip"}}
@@ -314,20 +312,17 @@ def test_the_projects_own_rows(tmp_path):
     check_configs(step for name in found.rows for step in needed_steps(found, programs, name))
 
 
-def test_a_dry_run_prints_every_command_in_a_moment_and_without_pytorch(tmp_path):
+def test_a_dry_run_prints_every_command_without_pytorch(tmp_path):
     code = (
         "import sys; from zipseg.cli.main import main; code = main(sys.argv[1:]); "
         "assert not {'torch', 'detectron2', 'matplotlib'} & set(sys.modules); sys.exit(code)"
     )
     words = ["tables", "--dry-run", "--work", str(tmp_path / "w"), "--results", str(tmp_path / "r")]
     words += ["--rows", str(config_folder() / "experiments" / "zipworld.yaml")]
-    start = resource.getrusage(resource.RUSAGE_CHILDREN)
     run = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
-    end = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime < 3
     assert "# round3 (to do)" in run.stdout
     assert run.stdout.count("\nzipseg train --config-file") > 40
     assert not list(tmp_path.iterdir())

@@ -77,7 +77,7 @@ def test_cascades_train_with_everything(kind, tiny):
     assert found["instances"].has("pred_masks")
 
 
-def test_dropped_proposals_have_no_gradient(tiny):
+def test_removed_proposals_have_no_gradient(tiny):
     """With every label far away nothing but the labels' own boxes can be learned."""
     cfg = tiny(*PARTS["drop loss"])
     heads = build_model(cfg).roi_heads

@@ -4,7 +4,6 @@ import functools
 import json
 import logging
 import threading
-import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import open_clip
@@ -103,16 +102,18 @@ def test_random_weights_are_the_same_every_time_and_warned_of(clip, caplog):
 
 
 def test_a_tag_that_cannot_be_downloaded_is_explained_at_once(monkeypatch, caplog, capfd):
+    asked = []
+
     def unknown(host, port):
+        asked.append(host)
         raise OSError(-2, "Name or service not known")
 
     monkeypatch.setattr(clip_files, "find_clip", lambda arch, tag: None)
     monkeypatch.setattr(clip_files.urllib.request, "getproxies", dict)
     monkeypatch.setattr(clip_files.socket, "getaddrinfo", unknown)
-    begin = time.monotonic()
     with pytest.raises(ConfigError, match=r"'openai' of RN50 could not be.*zipseg download") as e:
         load_clip("RN50", "openai", KEY)
-    assert time.monotonic() - begin < 5
+    assert len(asked) == 1
     assert "\n" not in str(e.value)
     assert not caplog.records
     assert capfd.readouterr() == ("", "")

@@ -1,23 +1,19 @@
 """The command line with a tiny budget: runs, is killed, goes on and exports."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.processes import SERVER
 from tools.experiments.train_foundation import main
 
 from zipseg.modeling.networks import clip_text
 from zipseg.zipworld.networks.loading import read_weights
 from zipseg.zipworld.networks.packing import TOKEN_IDS, unpack
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -33,30 +29,22 @@ def arguments(part: str, root: Path, *more: str) -> list[str]:
     return ["--part", part, *folders, *tiny.split(), *more]
 
 
-def kill_after_first_checkpoint(command: list[str], checkpoint: Path) -> None:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT / "projects/ZipSeg"),
-        "OMP_NUM_THREADS": "1",
-    }
-    process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(1200):
-            if checkpoint.exists() or process.poll() is not None:
-                break
-            time.sleep(0.1)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+def kill_after_first_checkpoint(words: list[str], checkpoint: Path) -> None:
+    process = SERVER.Process(target=main, args=(words,))
+    process.start()
+    while not checkpoint.exists() and process.is_alive():
+        time.sleep(0.02)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("part", ["resnet", "sam"])
 def test_tiny_budget_is_killed_goes_on_and_exports(part, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("zipseg.zipworld.pretraining.scenes._CHUNK", 8)
     monkeypatch.setattr(clip_text, "DEFAULT_TEMPLATES", ("a photo of a {}.",))
-    command = [sys.executable, "tools/experiments/train_foundation.py", *arguments(part, tmp_path)]
     checkpoint = tmp_path / part / "checkpoint.pt"
-    kill_after_first_checkpoint(command, checkpoint)
+    kill_after_first_checkpoint(arguments(part, tmp_path), checkpoint)
     killed_at = torch.load(checkpoint, weights_only=True)["step"]
 
     assert main(arguments(part, tmp_path, "--minutes", "0")) == 0  # one more step

@@ -20,7 +20,7 @@ def test_true_regions_alone_leave_room(root, monkeypatch, source, method):
     """With true regions, the share of boxes, in percent, found by shape alone (no features), by raw
     colour and by a network that has learnt nothing, at the settings that suit each best."""
     monkeypatch.setenv("DETECTRON2_DATASETS", str(root))
-    images = "--dataset zipworld_mini --tuning-images 10 --reported-images 30 --cells 48"
+    images = "--dataset zipworld_mini --tuning-images 5 --reported-images 15 --cells 48"
     output = root / f"{source}-{method}.json"
     main([*images.split(), "--source", source, "--method", method, "--output", str(output)])
     found = json.loads(output.read_text())["best_f1"]

@@ -25,7 +25,7 @@ def warn_of_small_networks(cfg: CfgNode) -> None:
         is_shipped(zip_[part].WEIGHTS) for part in ("SEMANTIC", "BOUNDARY", "SEGMENTER")
     ):
         logger.warning(
-            "The networks of '%s' know small drawn shapes and nothing of photographs: on these "
+            "The networks of '%s' know small drawn cushions and nothing of photographs: on these "
             "their output means nothing. COCO/zip_RN50_ViT-B-16_SAM-ViT-B.yaml has real ones.",
             zip_.SEMANTIC.WEIGHTS,
         )

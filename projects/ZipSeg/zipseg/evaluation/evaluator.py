@@ -14,11 +14,11 @@ from detectron2.data.datasets.coco import convert_to_coco_json
 from detectron2.evaluation import DatasetEvaluator, DatasetEvaluators
 from detectron2.evaluation.coco_evaluation import instances_to_coco_json
 from detectron2.utils import comm
+from detectron2.utils.file_io import PathManager
 
 from ..data.coco_format import GroundTruth, NoAnnotations, read_truth, results_from
 from ..utils.errors import ConfigError, ZipSegError
 from ..utils.files import write_json
-from ..utils.paths import path_manager
 from .files import evaluate_all
 from .protocols import PROTOCOLS
 from .report import PREDICTIONS_NAME, write_report
@@ -91,7 +91,7 @@ class InstanceEvaluator(DatasetEvaluator):
                 return {}
         annotations = str(self._metadata.json_file)
         try:
-            truth = read_truth(path_manager.get_local_path(annotations))
+            truth = read_truth(PathManager.get_local_path(annotations))
         except NoAnnotations:
             truth = None
         results = self._with_dataset_ids(results, truth)

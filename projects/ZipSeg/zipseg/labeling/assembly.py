@@ -46,7 +46,7 @@ def merge(output: Path, provenance: dict, count: int) -> dict:
         "annotations": sum(labels.values()),
         "categories": {name: labels[i] for i, name in names.items()},
         "throughput": _throughput(index),
-        "shard_lines_dropped": index.damaged,
+        "damaged_shard_lines": index.damaged,
         "shard_bytes": index.size,
     }
     with replacing_text(output / SUMMARY) as file:

@@ -1,7 +1,7 @@
 """Append-only result files: one checksummed line of JSON for each image.
 
 A line is the CRC-32 of its JSON (8 hex digits), a space, the JSON, a newline. A line that a crash
-tore, or that was damaged later, fails its checksum; it is dropped and its image labelled again.
+tore, or that was damaged later, fails its checksum; it is passed over and its image labelled again.
 Every process writes a shard of its own and never touches another's.
 """
 
@@ -113,7 +113,7 @@ class ShardIndex(NamedTuple):
     shard: np.ndarray  # int32 [N], position in `paths`, -1 for no result
     offset: np.ndarray  # int64 [N], bytes
     failed: np.ndarray  # bool [N]
-    damaged: int  # lines dropped
+    damaged: int  # lines passed over
     size: int  # bytes of all shards
 
     def states(self) -> bytes:

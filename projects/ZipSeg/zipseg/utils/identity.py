@@ -1,4 +1,4 @@
-"""Was this done with the same inputs? Checksums of files, values and code, records of what was done
+"""Was this done with the same inputs? Checksums of files and code, records of what was done
 with what, and the refusal to mix it with anything else."""
 
 import ast
@@ -7,7 +7,6 @@ import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from .errors import ZipSegError
 
@@ -21,11 +20,6 @@ def file_checksum(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def value_checksum(value: Any) -> str:
-    """SHA-256 of JSON-ready values, the order of keys aside."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def code_checksum(folders: Sequence[str]) -> str:

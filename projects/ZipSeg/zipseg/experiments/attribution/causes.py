@@ -35,7 +35,7 @@ MEANINGS = {
     "split": "regrouping: prompts lie within its box, all too small",
     "missed": "regrouping: pieces could have made it up, but no prompt of its name is near",
     "masks": "a prompt of its name has a box IoU of at least 0.5 with it, but no mask fits",
-    "scoring": "a mask fits, but score, duplicate removal or the cap dropped it",
+    "scoring": "a mask fits, but score, duplicate removal or the cap removed it",
 }
 _ENOUGH = 0.5  # IoU from which an object counts as found, box from which a prompt counts as right
 

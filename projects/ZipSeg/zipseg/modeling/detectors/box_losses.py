@@ -14,7 +14,7 @@ from ...utils.errors import ConfigError
 class WeightedLosses:
     """Mixed into ``FastRCNNOutputLayers`` or a subclass.
 
-    The losses keep their normalisation, the number of proposals, so a dropped proposal takes its
+    The losses keep their normalisation, the number of proposals, so a removed proposal takes its
     share of the loss with it.
     """
 

@@ -11,7 +11,7 @@ from torch import Tensor
 class LossRules(NamedTuple):
     """Which box and mask losses count less; by default all count alike."""
 
-    drop_iou: float | None = None  # None: nothing is dropped
+    drop_iou: float | None = None  # None: nothing is removed
     by_score: bool = False
 
     @classmethod
@@ -35,7 +35,7 @@ def loss_weights(
     Args:
         proposals: R, with ``proposal_boxes`` and ``gt_classes``.
         targets: the image's labels, with ``gt_boxes`` and ``gt_scores``.
-        background: the class of unmatched proposals, which count 1 unless they are dropped.
+        background: the class of unmatched proposals, which count 1 unless they are removed.
     """
     weights = proposals.proposal_boxes.tensor.new_ones(len(proposals))
     if not len(targets):
