@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,12 +41,16 @@ class Catalogue(NamedTuple):
 
 
 def read_catalogue(
-    members: Iterable[Section], tally: Tally, otherwise: str = "a COCO-format file is an object"
+    members: Iterable[Section],
+    tally: Tally,
+    otherwise: str = "a COCO-format file is an object",
+    annotations: Callable[[EntryList], None] = lambda found: None,
 ) -> Catalogue:
-    """Images, categories and the rest of a COCO-format object; annotations are passed over.
+    """Images, categories and the rest of a COCO-format object.
 
     Args:
         otherwise: what the message says about a file of another form.
+        annotations: gets the list of annotations in passing.
 
     Raises:
         Unusable: an entry that cannot be used, ids or names used twice, or not a COCO-format file.
@@ -59,11 +63,15 @@ def read_catalogue(
         if key not in LISTS:
             rest[key] = value if found is None else [entry for _, entry in _each(found)]
         elif found is not None:
+            if key in seen:
+                raise Unusable(f'has two lists "{key}"')
             seen.add(key)
         if key == "images" and found:
             images = [
                 entries.image(f"images[{place}]", entry, tally) for place, entry in _each(found)
             ]
+        if key == "annotations" and found:
+            annotations(found)
         if key == "categories" and found:
             categories = [
                 entries.category(f"categories[{place}]", entry, tally)

@@ -120,6 +120,9 @@ class Masks(Sequence):
         return result
 
 
+_ANY_SIZE = -(1 << 63)
+
+
 class MaskBuilder:
     """Collects the masks of regular entries, batch by batch."""
 
@@ -127,15 +130,15 @@ class MaskBuilder:
         self._points, self._parts, self._part = array("d"), array("q", [0]), array("q")
         self._text, self._chars, self._size = bytearray(), array("q"), array("q")
 
-    def add(self, masks: list, size: np.ndarray) -> bool:
+    def add(self, masks: Sequence) -> bool:
         """Takes the masks of a batch in, or none of them: False if one is not regular.
 
         Args:
             masks: of polygons (lists of numbers), RLE with ``size`` and ``counts`` as attributes,
                 or None.
-            size: int64 [N, 2], of their images.
 
-        Whether RLE covers its image exactly is left to ``Masks.damaged``.
+        Whether RLE is of its image's size is left to ``fit``, whether it covers the image exactly
+        to ``Masks.damaged``.
         """
         lists = [mask if type(mask) is list else () for mask in masks]
         parts = list(chain.from_iterable(lists))
@@ -148,31 +151,38 @@ class MaskBuilder:
         if len(points) and not -LONGEST <= points.min() <= points.max() <= LONGEST:
             return False
         rle = [i for i, mask in enumerate(masks) if mask is not None and type(mask) is not list]
-        texts = []
+        texts = [masks[i].counts for i in rle]
+        text = "".join(texts).encode()
+        lengths_of_text = np.fromiter(map(len, texts), np.int64, len(texts))
+        if len(text) != lengths_of_text.sum() or not lengths_of_text.all():  # not ASCII, or empty
+            return False
+        size = np.full((len(masks), 2), _ANY_SIZE)
         if rle:
-            if [list(masks[i].size) for i in rle] != size[rle].tolist():
-                return False
-            texts = [masks[i].counts.encode() for i in rle]
-            if not all(texts):
-                return False
+            size[rle] = [masks[i].size for i in rle]
         begin = len(self._parts) - 1
         ends = begin + np.cumsum([0, *map(len, lists)])
         self._part.frombytes(np.stack([ends[:-1], ends[1:]], axis=1).tobytes())
         self._parts.frombytes((self._parts[-1] + np.cumsum(lengths)).tobytes())
         self._points.frombytes(packed)
         chars = np.zeros(len(masks), np.int64)
-        chars[rle] = [len(text) for text in texts]
+        chars[rle] = lengths_of_text
         ends = len(self._text) + np.cumsum(np.concatenate([[0], chars]))
         self._chars.frombytes(np.stack([ends[:-1], ends[1:]], axis=1).tobytes())
-        self._text += b"".join(texts)
-        self._size.frombytes(np.ascontiguousarray(size, np.int64).tobytes())
+        self._text += text
+        self._size.frombytes(size.tobytes())
         return True
 
-    def done(self) -> Masks:
-        """All masks; the builder is not to be used any more."""
-        size, part, chars = (
-            np.frombuffer(column, np.int64).reshape(-1, 2)
-            for column in (self._size, self._part, self._chars)
+    def fit(self, size: np.ndarray) -> np.ndarray:
+        """bool [N], whether the masks so far may be of their images, whose sizes are [N, 2]."""
+        stated = np.frombuffer(self._size, np.int64).reshape(-1, 2)
+        return ((stated == size) | (stated == _ANY_SIZE)).all(1)
+
+    def done(self, rows: np.ndarray, size: np.ndarray) -> Masks:
+        """The masks at ``rows``, int64 [N], for images of ``size`` [N, 2]; the builder is not to be
+        used any more."""
+        part, chars = (
+            np.frombuffer(column, np.int64).reshape(-1, 2)[rows]
+            for column in (self._part, self._chars)
         )
         points, parts = np.frombuffer(self._points), np.frombuffer(self._parts, np.int64)
         return Masks(size, points, parts, part, np.frombuffer(self._text, np.uint8), chars)

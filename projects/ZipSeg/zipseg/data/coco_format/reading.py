@@ -18,7 +18,7 @@ from .opening import FormatError, Opened, listed, named, read_file
 from .rows import Annotation, Builder, Result, Rows
 from .rules import Tally
 from .segmentation import DAMAGED
-from .stream import in_memory
+from .stream import RAW, in_memory
 from .values import Unusable
 
 _NOWHERE = -(1 << 63)
@@ -67,13 +67,12 @@ def results_from(content: object, truth: GroundTruth, source: str = "the results
 
 def _read_truth(opened: Opened) -> tuple[Catalogue, Rows, Tally]:
     tally = Tally()
-    catalogue = read_catalogue(opened(), tally)
-    builder = Builder(catalogue.known, tally, entries.annotation, Annotation)
-    for batch in listed(opened(), "annotations", builder.decoder):
-        builder.add(batch, "annotations[{}]")
+    builder = Builder(Annotation)
+    catalogue = read_catalogue(opened(), tally, annotations=builder.add)
+    rows = builder.done(catalogue.known, tally, lambda: listed(opened(), "annotations", RAW))
     if catalogue.is_lvis:
         del tally["iscrowd"]  # its format has none
-    return catalogue, builder.done(), tally
+    return catalogue, rows, tally
 
 
 def _as_truth(source: object, catalogue: Catalogue, rows: Rows, tally: Tally) -> GroundTruth:
@@ -98,18 +97,18 @@ def _as_truth(source: object, catalogue: Catalogue, rows: Rows, tally: Tally) ->
 
 def _read_results(truth: GroundTruth, opened: Opened) -> tuple[Rows, Tally, str]:
     tally = Tally()
+    builder = Builder(Result)
     first = next(opened(), None)
     if first is not None and first.key is None and first.list is not None:
         sizes = zip(truth.image_ids.tolist(), map(tuple, truth.size.tolist()), strict=True)
         known = entries.Known(dict(sizes), set(truth.category_ids.tolist()))
         entry, key, catalogue = "result {}", None, None
+        for found in opened():
+            builder.add(found.list)
     else:
-        catalogue = read_catalogue(opened(), tally, _NO_RESULTS)
+        catalogue = read_catalogue(opened(), tally, _NO_RESULTS, builder.add)
         entry, key, known = "annotations[{}]", "annotations", catalogue.known
-    builder = Builder(known, tally, entries.result, Result)
-    for batch in listed(opened(), key, builder.decoder):
-        builder.add(batch, entry)
-    rows = builder.done()
+    rows = builder.done(known, tally, lambda: listed(opened(), key, RAW), entry)
     return _translated(rows, catalogue, truth, tally) if catalogue else rows, tally, entry
 
 
