@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, pairwise
+from operator import attrgetter
 from struct import pack
 
 import numpy as np
@@ -121,6 +122,7 @@ class Masks(Sequence):
 
 
 _ANY_SIZE = -(1 << 63)
+_SIZE, _COUNTS = attrgetter("size"), attrgetter("counts")
 
 
 class MaskBuilder:
@@ -140,34 +142,36 @@ class MaskBuilder:
         Whether RLE is of its image's size is left to ``fit``, whether it covers the image exactly
         to ``Masks.damaged``.
         """
-        lists = [mask if type(mask) is list else () for mask in masks]
-        parts = list(chain.from_iterable(lists))
+        polygons = [mask if type(mask) is list else () for mask in masks]
+        parts = list(chain.from_iterable(polygons))
         lengths = np.fromiter(map(len, parts), np.int64, len(parts))
+        if len(parts) and (lengths.min() < 6 or (lengths & 1).any()):
+            return False
         # In half of the time that numpy takes to go through the lists.
         packed = pack(f"{lengths.sum()}d", *chain.from_iterable(parts))
         points = np.frombuffer(packed)
-        if len(parts) and (lengths.min() < 6 or (lengths & 1).any()):
-            return False
         if len(points) and not -LONGEST <= points.min() <= points.max() <= LONGEST:
             return False
-        rle = [i for i, mask in enumerate(masks) if mask is not None and type(mask) is not list]
-        texts = [masks[i].counts for i in rle]
-        text = "".join(texts).encode()
-        lengths_of_text = np.fromiter(map(len, texts), np.int64, len(texts))
-        if len(text) != lengths_of_text.sum() or not lengths_of_text.all():  # not ASCII, or empty
+        rle = [mask for mask in masks if mask is not None and type(mask) is not list]
+        counts = list(map(_COUNTS, rle))
+        text = "".join(counts).encode()
+        used = np.fromiter(map(len, counts), np.int64, len(counts))
+        if len(text) != used.sum() or not used.all():  # not ASCII, or empty
             return False
-        size = np.full((len(masks), 2), _ANY_SIZE)
-        if rle:
-            size[rle] = [masks[i].size for i in rle]
-        begin = len(self._parts) - 1
-        ends = begin + np.cumsum([0, *map(len, lists)])
-        self._part.frombytes(np.stack([ends[:-1], ends[1:]], axis=1).tobytes())
+        where = slice(None)
+        if len(rle) < len(masks):
+            where = [
+                i for i, mask in enumerate(masks) if mask is not None and mask is not polygons[i]
+            ]
+        chars, size = np.zeros(len(masks), np.int64), np.full((len(masks), 2), _ANY_SIZE)
+        chars[where] = used
+        sides = np.fromiter(chain.from_iterable(map(_SIZE, rle)), np.int64, 2 * len(rle))
+        size[where] = sides.reshape(-1, 2)
+        first, number = len(self._parts) - 1, np.fromiter(map(len, polygons), np.int64, len(masks))
+        self._part.frombytes(_spans(first, number))
         self._parts.frombytes((self._parts[-1] + np.cumsum(lengths)).tobytes())
         self._points.frombytes(packed)
-        chars = np.zeros(len(masks), np.int64)
-        chars[rle] = lengths_of_text
-        ends = len(self._text) + np.cumsum(np.concatenate([[0], chars]))
-        self._chars.frombytes(np.stack([ends[:-1], ends[1:]], axis=1).tobytes())
+        self._chars.frombytes(_spans(len(self._text), chars))
         self._text += text
         self._size.frombytes(size.tobytes())
         return True
@@ -186,3 +190,9 @@ class MaskBuilder:
         )
         points, parts = np.frombuffer(self._points), np.frombuffer(self._parts, np.int64)
         return Masks(size, points, parts, part, np.frombuffer(self._text, np.uint8), chars)
+
+
+def _spans(first: int, number: np.ndarray) -> bytes:
+    """Where N neighbouring spans of so many items begin and end, the first of them at ``first``."""
+    ends = first + np.cumsum(number)
+    return np.stack([ends - number, ends], axis=1).tobytes()

@@ -16,7 +16,7 @@ import msgspec
 
 from ...utils.errors import ZipSegError
 
-WINDOW = 1 << 16  # bytes of a list that are decoded together: their values fit a CPU's cache
+WINDOW = 1 << 17  # bytes of a list that are decoded together: their values fit a CPU's cache
 _BETWEEN = re.compile(rb"\}\s*,\s*\{")
 _OBJECT_END = re.compile(rb"\}\s*[,\]]")
 _TRIES = 8
@@ -247,7 +247,7 @@ def _cuts(text: bytes, start: int) -> Iterator[int]:
     """Ends of objects, where the first entries of a list may end, the most promising ones first:
     the last ones of the text; where the list itself ends before those, by halving; and the very
     first ones, for an object that is alone."""
-    tail, reach = 1 << 14, len(text) - start
+    tail, reach = 1 << 12, len(text) - start
     while not (found := list(_BETWEEN.finditer(text, max(start, len(text) - tail)))):
         if tail > reach:
             break
