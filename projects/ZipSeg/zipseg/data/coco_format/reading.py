@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from . import entries
-from .boxes import tell_contradictions
+from .boxes import tell_contradictions, tell_out_of_bounds
 from .catalogue import Catalogue, read_catalogue
 from .columns import Detections, GroundTruth
 from .masks import Masks
@@ -36,6 +36,7 @@ def read_truth(path: str | Path) -> GroundTruth:
     """
     truth = _as_truth(path, *read_file(path, _read_truth))
     tell_contradictions(path, "annotations", truth.box, truth.masks.boxes(), truth.masks.size)
+    _tell_unmasked(path, "annotations", truth.box, truth.masks)
     return truth
 
 
@@ -56,13 +57,15 @@ def read_results(path: str | Path, truth: GroundTruth) -> Detections:
             that ``truth`` does not list. Those of an object are left out with a warning, unless it
             has no others.
     """
-    return _as_detections(path, *read_file(path, partial(_read_results, truth)))
+    found, masks = _as_detections(path, *read_file(path, partial(_read_results, truth)))
+    _tell_unmasked(path, "results", found.box, masks)
+    return found
 
 
 def results_from(content: object, truth: GroundTruth, source: str = "the results") -> Detections:
     """The same of a file's content."""
     read = partial(_read_results, truth)
-    return _as_detections(source, *named(source, read, lambda: in_memory(content)))
+    return _as_detections(source, *named(source, read, lambda: in_memory(content)))[0]
 
 
 def _read_truth(opened: Opened) -> tuple[Catalogue, Rows, Tally]:
@@ -78,6 +81,7 @@ def _read_truth(opened: Opened) -> tuple[Catalogue, Rows, Tally]:
 def _as_truth(source: object, catalogue: Catalogue, rows: Rows, tally: Tally) -> GroundTruth:
     if rows.masks.present.any():
         tally["no mask"] = int((~rows.masks.present).sum())
+    tally["no extent"] = _without_extent(rows.box)
     tally.tell(source)
     refuse_damaged(source, "annotations[{}]", rows.masks)
     images = sorted(catalogue.images, key=lambda image: image["id"])
@@ -112,16 +116,22 @@ def _read_results(truth: GroundTruth, opened: Opened) -> tuple[Rows, Tally, str]
     return _translated(rows, catalogue, truth, tally) if catalogue else rows, tally, entry
 
 
-def _as_detections(source: object, rows: Rows, tally: Tally, entry: str) -> Detections:
+def _as_detections(
+    source: object, rows: Rows, tally: Tally, entry: str
+) -> tuple[Detections, Masks]:
+    """The detections, and the masks that the file has."""
     present = rows.masks.present
     tally["no mask"] = int((~present).sum()) if present.any() else 0
+    tally["score"] = int(((rows.value < 0) | (rows.value > 1)).sum())
+    tally["no extent"] = _without_extent(rows.box)
     tally.tell(source)
     missing = np.isnan(rows.box[:, 0])
     if missing.any():
         refuse_damaged(source, entry, rows.masks)
         rows.box[missing] = rows.masks.boxes()[missing]
     masks = rows.masks.filled(rows.box) if present.any() else None
-    return Detections(rows.image, rows.category, rows.value, rows.box, masks, str(source), entry)
+    columns = (rows.image, rows.category, rows.value, rows.box)
+    return Detections(*columns, masks, str(source), entry), rows.masks
 
 
 def check_masks(found: Detections) -> None:
@@ -139,6 +149,15 @@ def refuse_damaged(source: object, entry: str, masks: Masks) -> None:
     rows = masks.damaged()
     if len(rows):
         raise FormatError(f"{source}: {entry.format(rows[0])}: {DAMAGED}")
+
+
+def _without_extent(box: np.ndarray) -> int:
+    return int((box[:, 2:] == 0).any(1).sum())
+
+
+def _tell_unmasked(source: object, what: str, box: np.ndarray, masks: Masks) -> None:
+    rows = np.flatnonzero(~masks.present)
+    tell_out_of_bounds(source, what, box[rows], masks.size[rows])
 
 
 def _pairs(images: Sequence[dict], key: str) -> np.ndarray:

@@ -37,7 +37,7 @@ _Box = tuple[float, float, float, float]
 
 
 _UNKNOWN = (np.nan,) * 4
-_UNSET, _NO_ID = -1, -(1 << 63)
+_UNSET = _NO_ID = -(1 << 63)
 
 
 class Annotation(msgspec.Struct, gc=False):
@@ -171,7 +171,7 @@ class Builder:
         regular = (
             np.isfinite(value).all()
             and (self._is_result or (value >= 0).all())
-            and ((crowd >= _UNSET) & (crowd <= 1)).all()
+            and ((crowd == 0) | (crowd == 1) | (crowd == _UNSET)).all()
             and (np.isfinite(box).all(1) | unknown).all()
             and not (box[:, 2:] < 0).any()
             and all(masks[i] for i in np.flatnonzero(unknown))

@@ -118,7 +118,9 @@ class ClipTask:
         scenes = sample(step, batch, self._scenes.count, self._seed)
         self._scenes.ensure(scenes)
         pictures = draw_windows(self._scenes, scenes, view.sides, rng)
-        recoloured = int(recipe.recoloured * batch)  # the last ones; the first are told of at length
+        recoloured = int(
+            recipe.recoloured * batch
+        )  # the last ones; the first are told of at length
         pictures.image[batch - recoloured :] = false_colours(
             pictures.image[batch - recoloured :], rng
         )

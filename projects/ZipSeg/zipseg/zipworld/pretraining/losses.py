@@ -7,9 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def sigmoid_contrastive_loss(
-    logits: Tensor, true: Tensor, asked: Tensor | None = None
-) -> Tensor:
+def sigmoid_contrastive_loss(logits: Tensor, true: Tensor, asked: Tensor | None = None) -> Tensor:
     """Each pair of scene and caption as a yes-or-no question (SigLIP, arXiv 2303.15343, eq. 1),
     with several true captions a scene.
 
