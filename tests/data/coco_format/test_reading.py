@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -84,9 +86,6 @@ def test_masks_of_another_size_are_found_whenever_the_sizes_are_known(tmp_path):
 
 
 def test_a_pipe_is_read(tmp_path):
-    import os
-    import threading
-
     path = tmp_path / "pipe"
     os.mkfifo(path)
     content = json.dumps(every(TRUTH, area=None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, pairwise
@@ -142,35 +142,36 @@ class MaskBuilder:
         Whether RLE is of its image's size is left to ``fit``, whether it covers the image exactly
         to ``Masks.damaged``.
         """
-        polygons = [mask if type(mask) is list else () for mask in masks]
+        kinds = set(map(type, masks)) - {type(None)}
+        polygons = [mask if type(mask) is list else () for mask in masks] if list in kinds else ()
         parts = list(chain.from_iterable(polygons))
-        lengths = np.fromiter(map(len, parts), np.int64, len(parts))
+        lengths = packed("q", map(len, parts))
         if len(parts) and (lengths.min() < 6 or (lengths & 1).any()):
             return False
-        # In half of the time that numpy takes to go through the lists.
-        packed = pack(f"{lengths.sum()}d", *chain.from_iterable(parts))
-        points = np.frombuffer(packed)
+        points = packed("d", chain.from_iterable(parts))
         if len(points) and not -LONGEST <= points.min() <= points.max() <= LONGEST:
             return False
-        rle = [mask for mask in masks if mask is not None and type(mask) is not list]
+        number, where = np.zeros(len(masks), np.int64), slice(None)
+        rle = masks
+        if list in kinds:
+            number[:] = packed("q", map(len, polygons))
+        if list in kinds or None in masks:
+            where = [
+                i for i, mask in enumerate(masks) if mask is not None and type(mask) is not list
+            ]
+            rle = [masks[i] for i in where]
         counts = list(map(_COUNTS, rle))
         text = "".join(counts).encode()
-        used = np.fromiter(map(len, counts), np.int64, len(counts))
+        used = packed("q", map(len, counts))
         if len(text) != used.sum() or not used.all():  # not ASCII, or empty
             return False
-        where = slice(None)
-        if len(rle) < len(masks):
-            where = [
-                i for i, mask in enumerate(masks) if mask is not None and mask is not polygons[i]
-            ]
         chars, size = np.zeros(len(masks), np.int64), np.full((len(masks), 2), _ANY_SIZE)
         chars[where] = used
-        sides = np.fromiter(chain.from_iterable(map(_SIZE, rle)), np.int64, 2 * len(rle))
-        size[where] = sides.reshape(-1, 2)
-        first, number = len(self._parts) - 1, np.fromiter(map(len, polygons), np.int64, len(masks))
+        size[where] = packed("q", chain.from_iterable(map(_SIZE, rle))).reshape(-1, 2)
+        first = len(self._parts) - 1
         self._part.frombytes(_spans(first, number))
         self._parts.frombytes((self._parts[-1] + np.cumsum(lengths)).tobytes())
-        self._points.frombytes(packed)
+        self._points.frombytes(points.view(np.uint8))
         self._chars.frombytes(_spans(len(self._text), chars))
         self._text += text
         self._size.frombytes(size.tobytes())
@@ -190,6 +191,16 @@ class MaskBuilder:
         )
         points, parts = np.frombuffer(self._points), np.frombuffer(self._parts, np.int64)
         return Masks(size, points, parts, part, np.frombuffer(self._text, np.uint8), chars)
+
+
+def packed(code: str, values: Iterable) -> np.ndarray:
+    """Python's numbers as int64 ("q") or float64 ("d") in a third of the time that numpy takes.
+
+    Raises:
+        struct.error: one is beyond 64 bits.
+    """
+    values = tuple(values)
+    return np.frombuffer(pack(f"{len(values)}{code}", *values), code)
 
 
 def _spans(first: int, number: np.ndarray) -> bytes:

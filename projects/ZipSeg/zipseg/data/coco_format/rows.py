@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from operator import attrgetter
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from . import entries
 from .catalogue import refuse_twice
-from .masks import MaskBuilder, Masks
+from .masks import MaskBuilder, Masks, packed
 from .rules import Tally
 from .stream import Batch, EntryList
 
@@ -56,11 +57,9 @@ class Result(msgspec.Struct, gc=False):
     value: float = msgspec.field(name="score")
     bbox: _Box | None = None
     segmentation: _Rle | None = None
-    id: ClassVar[int] = _NO_ID  # a list of results needs none
-    iscrowd: ClassVar[int] = 0
 
 
-_FIELDS = attrgetter("image_id", "category_id", "id", "iscrowd", "value", "bbox", "segmentation")
+_FIELDS = ("image_id", "category_id", "value", "bbox", "segmentation")
 
 
 class _Columns(NamedTuple):
@@ -84,6 +83,8 @@ class Builder:
 
     def __init__(self, type_: type[Annotation | Result]) -> None:
         self._type, self._is_result = list[type_], type_ is Result
+        more = () if self._is_result else ("id", "iscrowd")  # a list of results has neither
+        self._fields = attrgetter(*_FIELDS, *more)
         self._decoder = msgspec.json.Decoder(self._type)
         self._parts: list[_Columns] = []
         self._masks = MaskBuilder()
@@ -95,7 +96,7 @@ class Builder:
         for batch in found.batches(self._decoder):
             try:
                 taken = self._take(self._count, self._typed(batch))
-            except OverflowError:  # a number beyond 64 bits
+            except struct.error:  # a number beyond 64 bits
                 taken = False
             if not taken:
                 self._irregular.add(self._count)
@@ -160,13 +161,13 @@ class Builder:
         count = len(rows)
         if not count:
             return False
-        image, category, ids, crowd, value, boxes, masks = zip(*map(_FIELDS, rows), strict=True)
-        image, category, ids, crowd = (
-            np.array(column, np.int64) for column in (image, category, ids, crowd)
-        )
-        value = np.array(value, np.float64)
-        boxes = chain.from_iterable(box or _UNKNOWN for box in boxes)
-        box = np.fromiter(boxes, np.float64, 4 * count).reshape(-1, 4)
+        image, category, value, boxes, masks, *others = zip(*map(self._fields, rows), strict=True)
+        image, category = packed("q", image), packed("q", category)
+        value = packed("d", value)
+        ids, crowd = (packed("q", x) for x in others) if others else _no_ids_or_crowds(count)
+        if None in boxes:
+            boxes = (box or _UNKNOWN for box in boxes)
+        box = packed("d", chain.from_iterable(boxes)).reshape(-1, 4)
         unknown = np.isnan(box[:, 0])
         regular = (
             np.isfinite(value).all()
@@ -199,6 +200,10 @@ class Builder:
         parts = zip(empty, *self._parts, strict=True)
         self._parts = [_Columns(*(np.concatenate(part) for part in parts))]
         return self._parts[0]
+
+
+def _no_ids_or_crowds(count: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.full(count, _NO_ID), np.zeros(count, np.int64)
 
 
 def _places(values: np.ndarray, known: np.ndarray) -> np.ndarray:
