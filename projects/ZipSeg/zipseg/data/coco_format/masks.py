@@ -142,7 +142,7 @@ class MaskBuilder:
         Whether RLE is of its image's size is left to ``fit``, whether it covers the image exactly
         to ``Masks.damaged``.
         """
-        kinds = set(map(type, masks)) - {type(None)}
+        kinds = set(map(type, masks))
         polygons = [mask if type(mask) is list else () for mask in masks] if list in kinds else ()
         parts = list(chain.from_iterable(polygons))
         lengths = packed("q", map(len, parts))
@@ -155,7 +155,7 @@ class MaskBuilder:
         rle = masks
         if list in kinds:
             number[:] = packed("q", map(len, polygons))
-        if list in kinds or None in masks:
+        if list in kinds or type(None) in kinds:
             where = [
                 i for i, mask in enumerate(masks) if mask is not None and type(mask) is not list
             ]

@@ -123,9 +123,10 @@ class Builder:
         sizes = np.array([known.sizes[i] for i in images.tolist()], np.int64).reshape(-1, 2)
         categories = np.array(sorted(known.categories), np.int64)
         columns = self._joined()
-        fits = _among(columns.image, images) & _among(columns.category, categories)
+        place, fits = _found(columns.image, images)
+        fits &= _found(columns.category, categories)[1]
         if len(images):
-            fits &= self._masks.fit(sizes[_places(columns.image, images)])
+            fits &= self._masks.fit(sizes[place])
         self._irregular.update(np.unique(columns.batch[~fits]).tolist())
         order = np.arange(len(fits))
         if self._irregular:
@@ -137,12 +138,13 @@ class Builder:
             order = np.delete(np.arange(len(columns.batch)), np.flatnonzero(left_out))
             order = order[np.argsort(columns.batch[order], kind="stable")]
             columns = _Columns(*(column[order] for column in columns))
+            place, _ = _found(columns.image, images)
         given = np.flatnonzero(columns.ids != _NO_ID)
         refuse_twice("annotations", "id", columns.ids[given], given)
         if not self._is_result:
             tally["missing id"] += len(columns.ids) - len(given)
         tally["iscrowd"] += int((columns.crowd == _UNSET).sum())
-        size = sizes[_places(columns.image, images)] if len(images) else np.zeros((0, 2), np.int64)
+        size = sizes[place] if len(images) else sizes
         return Rows(
             *(columns.image, columns.category, columns.box, columns.value, columns.crowd == 1),
             self._masks.done(order, size),
@@ -165,7 +167,7 @@ class Builder:
         image, category = packed("q", image), packed("q", category)
         value = packed("d", value)
         ids, crowd = (packed("q", x) for x in others) if others else _no_ids_or_crowds(count)
-        if None in boxes:
+        if not all(boxes):
             boxes = (box or _UNKNOWN for box in boxes)
         box = packed("d", chain.from_iterable(boxes)).reshape(-1, 4)
         unknown = np.isnan(box[:, 0])
@@ -206,13 +208,10 @@ def _no_ids_or_crowds(count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.full(count, _NO_ID), np.zeros(count, np.int64)
 
 
-def _places(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """int64 [N], where values are or would be among ``known``, ascending and not empty."""
-    return np.searchsorted(known, values).clip(max=len(known) - 1)
-
-
-def _among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """bool [N], which values are among ``known``, ascending."""
+def _found(values: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """int64 [N], where values are or would be among ``known``, ascending; bool [N], whether they
+    are."""
     if not len(known):
-        return np.zeros(len(values), bool)
-    return known[_places(values, known)] == values
+        return np.zeros(len(values), np.int64), np.zeros(len(values), bool)
+    place = np.searchsorted(known, values).clip(max=len(known) - 1)
+    return place, known[place] == values
