@@ -42,6 +42,7 @@ def boundary_benchmark(
             job = {"arch": arch, "layer": layer, "size": [height, width], "pixels": pixels}
             command = [sys.executable, "-m", __name__, json.dumps({**job, "path": str(path)})]
             out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            # What the other process has printed.
             measured = json.loads(out.splitlines()[-1])
             found |= {f"{name}_{kind}": measured[kind] for kind in ("gib", "s", "cpu_s")}
             found["weights_gib"] = measured["before"]

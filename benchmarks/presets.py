@@ -35,6 +35,7 @@ def presets_benchmark(
         job = json.dumps({"file": str(file), "device": device, "options": list(options)})
         command = [sys.executable, "-m", __name__, job]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        # What the other process has printed.
         found[Path(file).stem] = json.loads(done.stdout.splitlines()[-1])
     return found
 

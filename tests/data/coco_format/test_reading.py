@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,3 +146,12 @@ def test_what_the_reader_warns_of(tmp_path, warnings):
     assert read_truth(written(path, spaced)).names == ("cat", "dog")
     assert "1 names of categories without the space around them" in warnings.pop()
     assert not warnings
+
+
+def test_the_documentation_has_every_kind_in_the_words_of_the_warning():
+    text = (Path(__file__).parents[3] / "docs" / "files.md").read_text()
+    for kinds, start in ((rules.REPAIRS, "- mended: "), (rules.WARNINGS, "- ")):
+        for told in kinds.values():
+            assert f"{start}{told}\n" in text
+    listed = [line for line in text.splitlines() if line.startswith("- ")]
+    assert len(listed) == len(rules.REPAIRS) + len(rules.WARNINGS)
