@@ -68,6 +68,8 @@ class Masks(Sequence):
     def filled(self, box: np.ndarray) -> Masks:
         """The same with boxes, float64 [N, 4] XYWH, in place of missing masks."""
         rows = np.flatnonzero(~self.present)
+        if not len(rows):
+            return self
         x, y, w, h = box[rows].T
         corners = np.stack([x, y, x, y + h, x + w, y + h, x + w, y], axis=1)
         part = self.part.copy()
@@ -75,7 +77,7 @@ class Masks(Sequence):
         parts = self.parts[-1] + 8 * np.arange(1, len(rows) + 1)
         return replace(
             self,
-            points=np.concatenate([self.points, corners.ravel()]) if len(rows) else self.points,
+            points=np.concatenate([self.points, corners.ravel()]),
             parts=np.concatenate([self.parts, parts]),
             part=part,
         )

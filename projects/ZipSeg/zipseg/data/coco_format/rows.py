@@ -119,8 +119,10 @@ class Builder:
         Raises:
             Unusable: an entry that cannot be mended, or ids that are used twice.
         """
-        images = np.array(sorted(known.sizes), np.int64)
-        sizes = np.array([known.sizes[i] for i in images.tolist()], np.int64).reshape(-1, 2)
+        images = packed("q", known.sizes)
+        sizes = packed("q", chain.from_iterable(known.sizes.values())).reshape(-1, 2)
+        order = np.argsort(images)
+        images, sizes = images[order], sizes[order]
         categories = np.array(sorted(known.categories), np.int64)
         columns = self._joined()
         place, fits = _found(columns.image, images)
