@@ -80,8 +80,8 @@ def _given(text: str) -> tuple[str, ...]:
         if path.suffix in (".txt", ".yaml", ".yml", ".json"):
             raise NamesError(f"{text}: no such file")
         return check_names([name for name in text.split(",") if name.strip()], "the list of names")
-    content = "" if path.suffix.lower() == ".json" else _text(path)
-    if not content or content.lstrip()[:1] in ("[", "{"):
+    content = "{" if path.suffix.lower() == ".json" else _text(path)
+    if content.lstrip().startswith(("[", "{")):
         return check_names(_in_json(path), str(path))
     if path.suffix.lower() in (".yaml", ".yml") or re.search(r"^names\s*:", content, re.MULTILINE):
         return check_names(_in_yaml(path, content), str(path))
