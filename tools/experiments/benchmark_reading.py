@@ -43,6 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
             done = subprocess.run(
                 [*command, "--read", what, reader], check=True, capture_output=True, text=True
             )
+            # What ``measure`` has printed.
             rows.append(json.loads(done.stdout.splitlines()[-1]))
             print(rows[-1], file=sys.stderr)
     (options.output / "reading.json").write_text(json.dumps(rows, indent=1))

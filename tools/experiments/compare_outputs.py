@@ -63,6 +63,9 @@ class Checkout:
         command = [sys.executable, *map(str, words)]
         subprocess.run(command, cwd=self.tree, env=self.environment, check=True)
 
+    # Files are read as plain JSON here: whatever a checkout has written is compared as it is, and a
+    # reader that mends would hide differences.
+
     def labels(self, settings: str, scenes: int) -> dict[str, Any]:
         """Labels the first scenes of zipworld_val."""
         self.run("datasets/prepare_zipworld.py", "zipworld_val", "--root", self.root)

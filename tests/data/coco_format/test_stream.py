@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipseg.data.coco_format import stream
-from zipseg.data.coco_format.stream import Malformed, loaded_sections, sections
+from zipseg.data.coco_format.stream import Malformed, in_memory, sections
 from zipseg.utils.errors import ZipSegError
+from zipseg.utils.files import load_json
 
 text = st.text(st.characters(exclude_categories=("Cs",)), max_size=6)
 plain = st.recursive(
@@ -41,7 +42,7 @@ def test_any_document_is_read_whatever_the_window(tmp_path_factory, content, ind
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stream, "WINDOW", window)
         assert read(sections(path)) == expected
-    assert read(loaded_sections(path)) == expected
+    assert read(in_memory(load_json(path))) == expected
 
 
 def test_lists_that_nobody_asks_for_are_passed_over(tmp_path, monkeypatch):
@@ -87,7 +88,7 @@ def test_what_strict_json_does_not_know(tmp_path, content):
 def test_other_encodings(tmp_path, encoding):
     path = tmp_path / "x.json"
     path.write_text('{"a": "犬"}', encoding=encoding)
-    assert read(loaded_sections(path)) == {"a": "犬"}
+    assert read(in_memory(load_json(path))) == {"a": "犬"}
 
 
 @pytest.mark.parametrize(
@@ -99,4 +100,4 @@ def test_what_is_no_json_is_told(tmp_path, content, told):
     path = tmp_path / "x.json"
     path.write_bytes(content)
     with pytest.raises(ZipSegError, match=f"x.json: not a JSON file .*{told}|{told}"):
-        read(loaded_sections(path))
+        read(in_memory(load_json(path)))

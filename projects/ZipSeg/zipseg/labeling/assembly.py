@@ -57,6 +57,7 @@ def merge(output: Path, provenance: dict, count: int) -> dict:
 def is_merged(output: Path) -> bool:
     """Whether ``merge`` has come to its end after the last result was appended."""
     try:
+        # The run's own summary, not a COCO file.
         merged = json.loads((output / SUMMARY).read_text())["shard_bytes"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -66,6 +67,7 @@ def is_merged(output: Path) -> bool:
 
 def read_summary(output: Path) -> dict:
     """What ``merge`` returned when it wrote ``summary.json``."""
+    # The run's own summary, not a COCO file.
     return json.loads((output / SUMMARY).read_text())
 
 

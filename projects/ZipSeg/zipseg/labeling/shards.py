@@ -30,6 +30,7 @@ def decode(line: bytes) -> dict | None:
     if line[8:9] != b" " or line[-1:] != b"\n" or b"%08x" % zlib.crc32(text) != checksum:
         return None
     try:
+        # The run's own record, checked below; not a COCO file.
         record = json.loads(text)
     except ValueError:
         return None

@@ -143,6 +143,7 @@ class Manifest:
     def __getitem__(self, index: int) -> dict:
         """The image's COCO record, ``id`` and ``file_name``."""
         line = os.pread(self._file.fileno(), _LINE, self._offsets[index])
+        # The run's own manifest, not a COCO file.
         return json.loads(line[: line.index(b"\n")])
 
     def path(self, index: int) -> Path:

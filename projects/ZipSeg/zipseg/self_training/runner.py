@@ -162,6 +162,7 @@ class Pipeline:
     def _identity(self, step: Step, inputs: dict[str, str]) -> dict:
         command = [self._local(word) for word in step.command]
         identity = {"command": command, "settings": dict(step.settings), "inputs": inputs}
+        # As it is read again.
         return json.loads(json.dumps(identity))
 
     def _local(self, text: str) -> str:

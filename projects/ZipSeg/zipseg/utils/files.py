@@ -72,7 +72,11 @@ def load_json(path: str | Path) -> Any:
         ZipSegError: naming the file, if it cannot be read or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_bytes())
+        content = Path(path).read_bytes()
+        if content[:2] in (b"\x1f\x8b", b"PK", b"BZ"):
+            raise ZipSegError(f"{path}: not a JSON file but a compressed one; unpack it first")
+        # The reader of COCO files comes here for what msgspec does not take.
+        return json.loads(content)
     except OSError as error:
         raise ZipSegError(f"{path}: cannot be read ({error.strerror})") from error
     except RecursionError as error:

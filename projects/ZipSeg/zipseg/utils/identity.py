@@ -83,6 +83,7 @@ def read_record(path: Path, way_out: str) -> dict | None:
         ZipSegError: it is damaged.
     """
     try:
+        # Its own record, not a COCO file.
         kept = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None

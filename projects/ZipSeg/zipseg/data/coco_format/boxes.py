@@ -68,6 +68,37 @@ def tell_contradictions(
     return count
 
 
+def tell_out_of_bounds(source: object, what: str, box: np.ndarray, size: np.ndarray) -> int:
+    """One warning line about boxes that reach out of their images, or whose numbers are all shares
+    of the image's size: what can be known of boxes without masks.
+
+    Args:
+        source, what: the file, and how its entries are called.
+        box: float64 [N, 4], as the file has them.
+        size: int64 [N, 2], height and width of their images.
+
+    Returns:
+        How many.
+    """
+    ends, sides = box[:, :2] + box[:, 2:], size[:, ::-1]
+    out = (ends > sides * 1.02 + 2).any(1) | (box[:, :2] < -0.02 * sides - 2).any(1)
+    if len(box) and (np.abs(box) <= 1).all() and (box[:, 2:] > 0).any():
+        told, count = "would fit as shares of the image's size", len(box)
+    else:
+        corners = (box[:, 2:] > box[:, :2]).all(1) & (box[:, 2:] <= sides).all(1)
+        count = int(out.sum())
+        fit = int((out & corners).sum())
+        told = f"reach out of their images; {fit:,} would fit as x1, y1, x2, y2"
+        told = told if fit else "reach out of their images"
+    if count:
+        logger.warning(
+            "%s: %s of %s boxes of %s without masks %s (COCO's order is x, y, width, height, in "
+            "pixels)",
+            *(source, f"{count:,}", f"{len(box):,}", what, told),
+        )
+    return count
+
+
 def _corners(box: np.ndarray) -> np.ndarray:
     return np.concatenate([box[:, :2], box[:, :2] + box[:, 2:]], axis=1)
 

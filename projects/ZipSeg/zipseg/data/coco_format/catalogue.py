@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,13 @@ from .stream import EntryList, Section
 from .values import Unusable
 
 LISTS = ("images", "categories", "annotations")
+# Members that give away whose format a file is of.
+_TOOLS = {
+    "LabelMe": {"shapes", "imagePath"},
+    "VIA": {"_via_img_metadata"},
+    "Supervisely": {"size", "objects"},
+    "FiftyOne": {"samples"},
+}
 
 
 class Catalogue(NamedTuple):
@@ -41,34 +49,47 @@ class Catalogue(NamedTuple):
 
 
 def read_catalogue(
-    members: Iterable[Section], tally: Tally, otherwise: str = "a COCO-format file is an object"
+    members: Iterable[Section],
+    tally: Tally,
+    otherwise: str = "a COCO-format file is an object",
+    annotations: Callable[[EntryList], None] = lambda found: None,
 ) -> Catalogue:
-    """Images, categories and the rest of a COCO-format object; annotations are passed over.
+    """Images, categories and the rest of a COCO-format object.
 
     Args:
         otherwise: what the message says about a file of another form.
+        annotations: gets the list of annotations in passing.
 
     Raises:
         Unusable: an entry that cannot be used, ids or names used twice, or not a COCO-format file.
     """
-    images, categories, rest, seen = [], [], {}, set()
+    images, categories, rest, seen, others = [], [], {}, set(), set()
     for key, value, found in members:
         if key is None:
             what = "a bare list, such as detection results" if found else "not a COCO-format file"
             raise Unusable(f"{what}; {otherwise}")
+        others.add(key)
         if key not in LISTS:
             rest[key] = value if found is None else [entry for _, entry in _each(found)]
         elif found is not None:
+            if key in seen:
+                raise Unusable(f'has two lists "{key}"')
             seen.add(key)
         if key == "images" and found:
             images = [
                 entries.image(f"images[{place}]", entry, tally) for place, entry in _each(found)
             ]
+        if key == "annotations" and found:
+            annotations(found)
         if key == "categories" and found:
             categories = [
                 entries.category(f"categories[{place}]", entry, tally)
                 for place, entry in _each(found)
             ]
+    if any(isinstance(value, dict) and "regions" in value for value in rest.values()):
+        others.add("_via_img_metadata")  # VIA's older format, by image
+    if tool := next((name for name, keys in _TOOLS.items() if keys <= others), None):
+        raise Unusable(f"a file of {tool}'s own format; export it in COCO's")
     for key in LISTS:
         if key not in seen:
             kind = NoList if key == "annotations" else Unusable
@@ -76,6 +97,8 @@ def read_catalogue(
     for key, kept in (("images", images), ("categories", categories)):
         refuse_twice(key, "id", [entry["id"] for entry in kept])
     refuse_twice("categories", "name", [category["name"] for category in categories])
+    names = Counter(image["file_name"] for image in images if image.get("file_name"))
+    tally["same file"] += sum(count - 1 for count in names.values())
     if not isinstance(rest.get("info") or {}, dict):
         raise Unusable('"info" is not an object')
     return Catalogue(images, categories, rest)

@@ -48,12 +48,16 @@ def image(where: str, entry: object, tally: Tally) -> dict:
 
 
 def category(where: str, entry: object, tally: Tally) -> dict:
-    """A category's entry with ``id`` as an integer and a ``name``; raises Unusable."""
+    """A category's entry with ``id`` as an integer and a ``name`` without space around it; raises
+    Unusable."""
     entry = as_object(where, entry)
     if entry.get("name") is None:
         raise Unusable(f"{where} has no name")
-    text(where, "name", entry["name"])
-    return {**entry, "id": _id(where, entry, "id", tally)}
+    name = text(where, "name", entry["name"]).strip()
+    if not name:
+        raise Unusable(f"{where}: name is empty")
+    tally["name"] += name != entry["name"]
+    return {**entry, "id": _id(where, entry, "id", tally), "name": name}
 
 
 def text(where: str, key: str, value: object) -> str:

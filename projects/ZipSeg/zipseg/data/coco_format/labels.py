@@ -11,7 +11,7 @@ import numpy as np
 
 from ...utils.files import replacing_text
 from . import entries
-from .boxes import tell_contradictions
+from .boxes import tell_contradictions, tell_out_of_bounds
 from .catalogue import LISTS, read_catalogue
 from .opening import FormatError, Opened, listed, read_file
 from .rules import Tally
@@ -40,6 +40,7 @@ def read_labels(path: str | Path) -> dict:
     labels, tally, told = read_file(path, _read)
     tally.tell(path)
     tell_contradictions(path, "annotations", *told)
+    tell_out_of_bounds(path, "annotations", *_unmasked(labels))
     return labels
 
 
@@ -177,6 +178,15 @@ def _told(annotations: list[dict]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     box = np.array([annotations[row]["bbox"] for row in rows], np.float64).reshape(-1, 4)
     size = [annotations[row]["segmentation"]["size"] for row in rows]
     return box, found.box, np.array(size, np.int64).reshape(-1, 2)
+
+
+def _unmasked(labels: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes of annotations without a mask, and the sizes of their images."""
+    sizes = {image["id"]: (image["height"], image["width"]) for image in labels["images"]}
+    rows = [a for a in labels["annotations"] if "segmentation" not in a]
+    box = np.array([row["bbox"] for row in rows], np.float64).reshape(-1, 4)
+    size = [sizes[row["image_id"]] for row in rows]
+    return box, np.array(size, np.int64).reshape(-1, 2)
 
 
 def _refuse_damaged(masks: list[tuple[int, dict]]) -> Decoded:

@@ -9,7 +9,8 @@ from typing import TypeVar
 import msgspec
 
 from ...utils.errors import ZipSegError
-from .stream import Batch, Malformed, Section, loaded_sections, sections
+from ...utils.files import load_json
+from .stream import Batch, Malformed, Section, in_memory, sections
 from .values import Unusable
 
 _Read = TypeVar("_Read")
@@ -38,7 +39,8 @@ def read_file(path: str | Path, read: Callable[[Opened], _Read]) -> _Read:
     try:
         return named(path, read, lambda: sections(path))
     except Malformed:
-        return named(path, read, lambda: loaded_sections(path))
+        content = load_json(path)
+        return named(path, read, lambda: in_memory(content))
 
 
 def named(source: object, read: Callable[[Opened], _Read], opened: Opened) -> _Read:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from . import entries
-from .boxes import tell_contradictions
+from .boxes import tell_contradictions, tell_out_of_bounds
 from .catalogue import Catalogue, read_catalogue
 from .columns import Detections, GroundTruth
 from .masks import Masks
@@ -18,7 +18,7 @@ from .opening import FormatError, Opened, listed, named, read_file
 from .rows import Annotation, Builder, Result, Rows
 from .rules import Tally
 from .segmentation import DAMAGED
-from .stream import in_memory
+from .stream import RAW, in_memory
 from .values import Unusable
 
 _NOWHERE = -(1 << 63)
@@ -36,6 +36,7 @@ def read_truth(path: str | Path) -> GroundTruth:
     """
     truth = _as_truth(path, *read_file(path, _read_truth))
     tell_contradictions(path, "annotations", truth.box, truth.masks.boxes(), truth.masks.size)
+    _tell_unmasked(path, "annotations", truth.box, truth.masks)
     return truth
 
 
@@ -56,29 +57,31 @@ def read_results(path: str | Path, truth: GroundTruth) -> Detections:
             that ``truth`` does not list. Those of an object are left out with a warning, unless it
             has no others.
     """
-    return _as_detections(path, *read_file(path, partial(_read_results, truth)))
+    found, masks = _as_detections(path, *read_file(path, partial(_read_results, truth)))
+    _tell_unmasked(path, "results", found.box, masks)
+    return found
 
 
 def results_from(content: object, truth: GroundTruth, source: str = "the results") -> Detections:
     """The same of a file's content."""
     read = partial(_read_results, truth)
-    return _as_detections(source, *named(source, read, lambda: in_memory(content)))
+    return _as_detections(source, *named(source, read, lambda: in_memory(content)))[0]
 
 
 def _read_truth(opened: Opened) -> tuple[Catalogue, Rows, Tally]:
     tally = Tally()
-    catalogue = read_catalogue(opened(), tally)
-    builder = Builder(catalogue.known, tally, entries.annotation, Annotation)
-    for batch in listed(opened(), "annotations", builder.decoder):
-        builder.add(batch, "annotations[{}]")
+    builder = Builder(Annotation)
+    catalogue = read_catalogue(opened(), tally, annotations=builder.add)
+    rows = builder.done(catalogue.known, tally, lambda: listed(opened(), "annotations", RAW))
     if catalogue.is_lvis:
         del tally["iscrowd"]  # its format has none
-    return catalogue, builder.done(), tally
+    return catalogue, rows, tally
 
 
 def _as_truth(source: object, catalogue: Catalogue, rows: Rows, tally: Tally) -> GroundTruth:
     if rows.masks.present.any():
         tally["no mask"] = int((~rows.masks.present).sum())
+    tally["no extent"] = _without_extent(rows.box)
     tally.tell(source)
     refuse_damaged(source, "annotations[{}]", rows.masks)
     images = sorted(catalogue.images, key=lambda image: image["id"])
@@ -98,31 +101,37 @@ def _as_truth(source: object, catalogue: Catalogue, rows: Rows, tally: Tally) ->
 
 def _read_results(truth: GroundTruth, opened: Opened) -> tuple[Rows, Tally, str]:
     tally = Tally()
+    builder = Builder(Result)
     first = next(opened(), None)
     if first is not None and first.key is None and first.list is not None:
         sizes = zip(truth.image_ids.tolist(), map(tuple, truth.size.tolist()), strict=True)
         known = entries.Known(dict(sizes), set(truth.category_ids.tolist()))
         entry, key, catalogue = "result {}", None, None
+        for found in opened():
+            builder.add(found.list)
     else:
-        catalogue = read_catalogue(opened(), tally, _NO_RESULTS)
+        catalogue = read_catalogue(opened(), tally, _NO_RESULTS, builder.add)
         entry, key, known = "annotations[{}]", "annotations", catalogue.known
-    builder = Builder(known, tally, entries.result, Result)
-    for batch in listed(opened(), key, builder.decoder):
-        builder.add(batch, entry)
-    rows = builder.done()
+    rows = builder.done(known, tally, lambda: listed(opened(), key, RAW), entry)
     return _translated(rows, catalogue, truth, tally) if catalogue else rows, tally, entry
 
 
-def _as_detections(source: object, rows: Rows, tally: Tally, entry: str) -> Detections:
+def _as_detections(
+    source: object, rows: Rows, tally: Tally, entry: str
+) -> tuple[Detections, Masks]:
+    """The detections, and the masks that the file has."""
     present = rows.masks.present
     tally["no mask"] = int((~present).sum()) if present.any() else 0
+    tally["score"] = int(((rows.value < 0) | (rows.value > 1)).sum())
+    tally["no extent"] = _without_extent(rows.box)
     tally.tell(source)
     missing = np.isnan(rows.box[:, 0])
     if missing.any():
         refuse_damaged(source, entry, rows.masks)
         rows.box[missing] = rows.masks.boxes()[missing]
     masks = rows.masks.filled(rows.box) if present.any() else None
-    return Detections(rows.image, rows.category, rows.value, rows.box, masks, str(source), entry)
+    columns = (rows.image, rows.category, rows.value, rows.box)
+    return Detections(*columns, masks, str(source), entry), rows.masks
 
 
 def check_masks(found: Detections) -> None:
@@ -140,6 +149,15 @@ def refuse_damaged(source: object, entry: str, masks: Masks) -> None:
     rows = masks.damaged()
     if len(rows):
         raise FormatError(f"{source}: {entry.format(rows[0])}: {DAMAGED}")
+
+
+def _without_extent(box: np.ndarray) -> int:
+    return int((box[:, 2:] == 0).any(1).sum())
+
+
+def _tell_unmasked(source: object, what: str, box: np.ndarray, masks: Masks) -> None:
+    rows = np.flatnonzero(~masks.present)
+    tell_out_of_bounds(source, what, box[rows], masks.size[rows])
 
 
 def _pairs(images: Sequence[dict], key: str) -> np.ndarray:

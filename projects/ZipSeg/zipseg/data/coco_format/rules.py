@@ -12,6 +12,7 @@ logger = logging.getLogger(__name__)
 REPAIRS = {
     "id": "ids in text or decimals read as whole numbers",
     "missing id": "annotations without an id, numbered anew",
+    "name": "names of categories without the space around them",
     "area": "areas missing or null, taken from the mask or box",
     "box": "boxes missing or empty, taken from the mask",
     "iscrowd": "times no iscrowd, taken for 0",
@@ -25,6 +26,9 @@ REPAIRS = {
 WARNINGS = {
     "unlisted image": "images that the annotations do not have, left out",
     "unlisted category": "categories that the annotations do not have, left out",
+    "same file": "images of a file_name that another one has too",
+    "score": "scores outside of 0 .. 1, which thresholds are not made for",
+    "no extent": "boxes without an area",
     "no mask": "objects without a mask among those with one, for which their box stands in",
 }
 

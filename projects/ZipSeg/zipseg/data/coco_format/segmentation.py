@@ -22,7 +22,7 @@ def mended(where: str, mask: object, size: Size, tally: Tally) -> list | dict | 
         Unusable: it is neither, or of another size than the image. Whether compressed RLE has the
             image's number of pixels is left to ``damaged``, which is fast for many.
     """
-    if mask is None or mask == []:
+    if mask is None or mask in ([], {}):
         return None
     if isinstance(mask, dict):
         return _rle(where, mask, size)

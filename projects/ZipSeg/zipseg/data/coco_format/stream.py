@@ -15,9 +15,8 @@ from typing import Any, BinaryIO, NamedTuple
 import msgspec
 
 from ...utils.errors import ZipSegError
-from ...utils.files import load_json
 
-WINDOW = 1 << 19  # bytes of a list that are decoded together, few enough for a CPU's cache
+WINDOW = 1 << 17  # bytes of a list that are decoded together: their values fit a CPU's cache
 _BETWEEN = re.compile(rb"\}\s*,\s*\{")
 _OBJECT_END = re.compile(rb"\}\s*[,\]]")
 _TRIES = 8
@@ -25,7 +24,7 @@ _PART = 2048  # entries in memory that are handled together
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}"]', re.DOTALL)
 _SCALAR = re.compile(rb"[^\s,\]}]+")
 _SPACE = re.compile(rb"\s*")
-_RAW = msgspec.json.Decoder(list[msgspec.Raw])
+RAW = msgspec.json.Decoder(list[msgspec.Raw])
 _ANY = msgspec.json.Decoder(list)
 
 
@@ -76,7 +75,7 @@ def sections(path: str | Path) -> Iterator[Section]:
 
     Raises:
         Malformed: NaN, half characters, another encoding than UTF-8, or no JSON at all;
-            ``loaded_sections`` reads the former and tells the latter.
+            ``load_json`` reads the former and tells the latter.
         ZipSegError: the file cannot be read.
     """
     path = Path(path)
@@ -89,17 +88,8 @@ def sections(path: str | Path) -> Iterator[Section]:
         raise ZipSegError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def loaded_sections(path: str | Path) -> Iterator[Section]:
-    """The same with the file as a whole in memory, by Python's more tolerant reader.
-
-    Raises:
-        ZipSegError: the file cannot be read or is not JSON.
-    """
-    return in_memory(load_json(path))
-
-
 def in_memory(content: Any) -> Iterator[Section]:
-    """The same of plain values."""
+    """The same of a file's content as plain values."""
     for key, value in content.items() if isinstance(content, dict) else ((None, content),):
         if isinstance(value, list):
             yield Section(key, None, EntryList(lambda decoder, value=value: _parts(value)))
@@ -141,7 +131,7 @@ def _member(window: _Window, key: str | None) -> Iterator[Section]:
     entries = EntryList(lambda decoder: _batches(window, decoder))
     yield Section(key, None, entries)
     if not entries.asked:
-        for _ in entries.batches(_RAW):
+        for _ in entries.batches(RAW):
             pass
 
 
@@ -151,6 +141,8 @@ def _batches(window: _Window, decoder: msgspec.json.Decoder) -> Iterator[Batch]:
     while not window.skip(b"]"):
         if window.peek() == b"{":
             text, entries, count = window.objects(decoder)
+            if decoder is _ANY and entries:
+                text = None
         else:  # nothing that COCO's lists hold
             text, entries, count = None, [window.value()], 1
         yield Batch(first, text, entries)
@@ -227,29 +219,27 @@ class _Window:
         the decoder makes of it (nothing if some are of another type), and how many they are."""
         if len(self._bytes) - self._place < WINDOW:
             self._grow()
-        while (end := self._cut()) is None:
+        while (found := self._cut(decoder)) is None:
             if not self._grow():
                 raise Malformed("cut off")
-        text = b"[" + self._bytes[self._place : end] + b"]"
-        self._place = end
-        try:
-            entries = decoder.decode(text)
-        except msgspec.ValidationError:
-            return text, [], len(_RAW.decode(text))
-        except UnicodeDecodeError as error:
-            raise Malformed(str(error)) from error
-        return text, entries, len(entries)
+        return found
 
-    def _cut(self) -> int | None:
-        """Where some first objects of the list end; None if none ends in the window."""
+    def _cut(self, decoder: msgspec.json.Decoder) -> tuple[bytes, list, int] | None:
+        """The same of what is in the window; None if no object ends there."""
         for end in _cuts(self._bytes, self._place):
+            text = b"[" + self._bytes[self._place : end] + b"]"
             try:
-                _RAW.decode(b"[" + self._bytes[self._place : end] + b"]")
-            except msgspec.DecodeError:
-                continue
-            except (UnicodeDecodeError, RecursionError) as error:
-                raise Malformed(str(error)) from error
-            return end
+                entries = decoder.decode(text)
+                count = len(entries)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                try:  # of another type, or the cut is wrong?
+                    entries, count = [], len(RAW.decode(text))
+                except msgspec.DecodeError:
+                    continue
+                except (UnicodeDecodeError, RecursionError) as error:
+                    raise Malformed(str(error)) from error
+            self._place = end
+            return text, entries, count
         return None
 
 
@@ -257,7 +247,7 @@ def _cuts(text: bytes, start: int) -> Iterator[int]:
     """Ends of objects, where the first entries of a list may end, the most promising ones first:
     the last ones of the text; where the list itself ends before those, by halving; and the very
     first ones, for an object that is alone."""
-    tail, reach = 1 << 14, len(text) - start
+    tail, reach = 1 << 12, len(text) - start
     while not (found := list(_BETWEEN.finditer(text, max(start, len(text) - tail)))):
         if tail > reach:
             break

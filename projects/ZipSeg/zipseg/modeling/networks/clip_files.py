@@ -178,6 +178,7 @@ def _openai_checksums() -> set[str]:
 def _config_beside(path: str) -> bool | None:
     """``quick_gelu`` of the ``open_clip_config.json`` that hubs have beside weights, if any."""
     try:
+        # A hub's description of a network, not a COCO file.
         content = json.loads(Path(path).with_name("open_clip_config.json").read_text())
         return bool(content["model_cfg"].get("quick_gelu", False))
     except (OSError, ValueError, KeyError, AttributeError, TypeError):

@@ -28,6 +28,7 @@ def build_clip(
         vocabulary: rows of the token embedding; None for the tokenizer's own number.
         image_size: another input size in pixels than the architecture's.
     """
+    # The package's own file, not a COCO file.
     config = json.loads((FOLDER / f"{arch}.json").read_text())
     if vocabulary is not None:
         config["text_cfg"]["vocab_size"] = vocabulary
@@ -38,6 +39,7 @@ def build_clip(
 
 def build_tokenizer(arch: str) -> open_clip.SimpleTokenizer:
     """CLIP's byte-pair tokenizer with the context length of an architecture."""
+    # The package's own file, not a COCO file.
     config = json.loads((FOLDER / f"{arch}.json").read_text())
     return open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
 

@@ -84,6 +84,7 @@ def read_weights(name: str) -> dict[str, Tensor]:
         content = path.read_bytes()
     except OSError as error:
         raise ZipSegError(f"{path}: {error.strerror}; install the package again") from error
+    # The package's own file, not a COCO file.
     if hashlib.sha256(content).hexdigest() != json.loads(CHECKSUMS.read_text())[path.name]:
         raise ZipSegError(f"{path}: the file is damaged; install the package again")
     return load(content)
