@@ -179,7 +179,7 @@ def test_merging_refuses_images_of_two_sizes(tmp_path, capsys):
     new = edited(scored(TRUTH), lambda t: [i.update(width=128, height=96) for i in t["images"]])
     call = [written(tmp_path / "new.json", new), written(tmp_path / "old.json", scored(TRUTH))]
     line = refusal(merge_pseudo_labels, [*call, tmp_path / "out.json"], capsys)
-    assert "a.jpg is [96, 128] (height, width) in one file to merge and [48, 64] in" in line
+    assert "a.jpg is [96, 128] (height, width) in the new labels and [48, 64] in the prev" in line
     assert not (tmp_path / "out.json").exists()
 
 

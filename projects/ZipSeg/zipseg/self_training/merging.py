@@ -102,14 +102,14 @@ def _as_in(new: dict, previous: dict) -> dict:
         other = ours.get(same.get(identity, identity))
         if other is not None and identity not in same:
             raise LabelingError(
-                f"image {identity} is {other['file_name']} in one file to merge and "
-                f"{image['file_name']} in the other: they label different pictures"
+                f"image {identity} is {other['file_name']} in the new labels and "
+                f"{image['file_name']} in the previous ones: they label different pictures"
             )
         sizes = [[x["height"], x["width"]] for x in (other or image, image)]
         if sizes[0] != sizes[1]:
             raise LabelingError(
-                f"{image['file_name']} is {sizes[0]} (height, width) in one file to merge and "
-                f"{sizes[1]} in the other: their masks do not fit each other"
+                f"{image['file_name']} is {sizes[0]} (height, width) in the new labels and "
+                f"{sizes[1]} in the previous ones: their masks do not fit each other"
             )
     return {
         **previous,
