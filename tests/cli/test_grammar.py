@@ -88,6 +88,26 @@ def test_mistakes_end_in_one_line(words, message, capsys, tmp_path, monkeypatch)
     assert len(err.strip().splitlines()) <= 2  # the second one points to --help
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", ".", "--names", "a"],
+        ["splits", "x"],
+        ["self-train", "--config-file", TINY, "--zip-config", TINY, "--dataset", "d"],
+        ["evaluate", "x", "x"],
+        ["compare", "run"],
+        ["lost", "--config-file", TINY],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_file_where_a_folder_is_to_be_written(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").write_text("{}")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "evaluation.json").write_text("{}")
+    assert "--output x: x is a file; name a folder" in said([*words, "--output", "x"], capsys)
+
+
 def test_a_base_that_is_missing_is_named(capsys, tmp_path):
     (tmp_path / "own.yaml").write_text('_BASE_: "none.yaml"\nSEED: 1\n')
     err = said(["train", "--config-file", str(tmp_path / "own.yaml")], capsys)
