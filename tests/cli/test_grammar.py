@@ -70,6 +70,7 @@ def test_the_overview_has_every_command(capsys):
         (["splits", "none.json"], "none.json: no such file"),
         (["lost", "--config-file", "none.yaml", "--output", "o"], "'none.yaml' does not exist"),
         (["demo", "--output", "x"], "x is a file; name a folder"),
+        (["train", "--config-file", TINY, "OUTPUT_DIR", "x/y"], "OUTPUT_DIR x/y: x is a file;"),
         (["download", "--config-file", "COCO/zip_RN50.yaml"], "did you mean 'COCO/zip_RN50_ViT"),
         (
             [
