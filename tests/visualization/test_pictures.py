@@ -44,7 +44,7 @@ def test_overlays_mark_the_instances(picture):
     instances = model([entry])[0]["instances"]
     metadata = Metadata(thing_classes=list(model.names))
     empty = draw_instances(picture, instances[:0], metadata)
-    assert min(empty.shape[:2]) >= 320
+    assert min(empty.shape[:2]) >= 512
     assert (draw_instances(picture, instances, metadata) != empty).any()
 
 

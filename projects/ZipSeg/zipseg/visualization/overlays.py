@@ -11,7 +11,7 @@ from PIL import Image
 
 from .labels import Colour, draw_labels, place_labels
 
-_SHORT_SIDE = 320  # smaller pictures are enlarged so that labels stay readable ...
+_SHORT_SIDE = 512  # smaller pictures are enlarged so that labels leave something to see ...
 _LONG_SIDE = 2048  # ... but never beyond this: thin ones cannot be helped, and would fill a disk,
 _LONGEST = 16_384  # and larger pictures made smaller: what draws knows no sides beyond 65,535
 
