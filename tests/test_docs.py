@@ -4,15 +4,17 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from detectron2.config import CfgNode, get_cfg
 
 from zipseg.cli.grammar import Parser, parse
 from zipseg.cli.main import COMMANDS
-from zipseg.config import get_config_file
+from zipseg.config import add_zip_config, get_config_file
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -52,6 +54,26 @@ def test_links_to_files_lead_somewhere(page):
         assert (page.parent / link.partition("#")[0]).exists(), link
 
 
+def test_the_config_keys_named_exist():
+    """In whole, or from a section on where the text says whose it is."""
+    cfg = get_cfg()
+    add_zip_config(cfg)
+    known = set(paths_of(cfg))
+    pattern = r"(?<![\w./$-])[A-Z][A-Z0-9_]*(?:\.[A-Z][A-Z0-9_]+)+(?![\w./-])"
+    named = [(page.name, key) for page in PAGES for key in re.findall(pattern, page.read_text())]
+    assert len(named) > 40
+    unknown = [each for each in named if not any(f".{k}".endswith(f".{each[1]}") for k in known)]
+    assert not unknown
+
+
+def paths_of(node: CfgNode, above: str = "") -> Iterator[str]:
+    """The dotted paths of all keys and sections."""
+    for name, value in node.items():
+        yield above + name
+        if isinstance(value, CfgNode):
+            yield from paths_of(value, f"{above}{name}.")
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 150
 
@@ -65,3 +87,6 @@ def test_the_site_builds_without_warnings(tmp_path):
     api = (tmp_path / "api" / "index.html").read_text()
     for name in ("from_config", "to_coco", "label_images", "get_config_file", "Proposals"):
         assert name in api
+    recipe = (tmp_path / "detectron2" / "index.html").read_text()
+    assert "--8" not in recipe  # the file is there instead
+    assert "build_model" in re.sub("<[^>]*>", "", recipe.partition("<article")[2])

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from importlib.util import find_spec
@@ -52,6 +53,22 @@ def test_wheel_holds_every_module_config_and_the_embedded_data(archive):
     assert {".safetensors", ".md", ".json"} <= {path.suffix for path in networks}
     assert {str(path.relative_to(source)) for path in networks} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"zipseg"}
+
+
+def test_source_archive_holds_all_that_is_tracked(tmp_path):
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is no git checkout")
+    tracked = {path for path in listed.stdout.split("\0") if path and (ROOT / path).exists()}
+    for path in tracked:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).symlink_to(ROOT / path)
+    command = [sys.executable, "-c", BUILD + "build_meta.build_sdist('out')"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    (path,) = (tmp_path / "out").glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        inside = {name.partition("/")[2] for name in archive.getnames()}
+    assert tracked <= inside
 
 
 def test_requirements_name_torch_with_torchvision_and_no_detectron2(archive):

@@ -70,6 +70,7 @@ def test_the_overview_has_every_command(capsys):
         (["splits", "none.json"], "none.json: no such file"),
         (["lost", "--config-file", "none.yaml", "--output", "o"], "'none.yaml' does not exist"),
         (["demo", "--output", "x"], "x is a file; name a folder"),
+        (["train", "--config-file", TINY, "OUTPUT_DIR", "x/y"], "OUTPUT_DIR x/y: x is a file;"),
         (["download", "--config-file", "COCO/zip_RN50.yaml"], "did you mean 'COCO/zip_RN50_ViT"),
         (
             [
@@ -86,6 +87,26 @@ def test_mistakes_end_in_one_line(words, message, capsys, tmp_path, monkeypatch)
     err = said(words, capsys)
     assert message in err
     assert len(err.strip().splitlines()) <= 2  # the second one points to --help
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", ".", "--names", "a"],
+        ["splits", "x"],
+        ["self-train", "--config-file", TINY, "--zip-config", TINY, "--dataset", "d"],
+        ["evaluate", "x", "x"],
+        ["compare", "run"],
+        ["lost", "--config-file", TINY],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_file_where_a_folder_is_to_be_written(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").write_text("{}")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "evaluation.json").write_text("{}")
+    assert "--output x: x is a file; name a folder" in said([*words, "--output", "x"], capsys)
 
 
 def test_a_base_that_is_missing_is_named(capsys, tmp_path):

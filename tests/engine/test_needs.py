@@ -43,7 +43,9 @@ def test_check_then_download_then_check(official, tmp_path, capsys):
     assert len(official.requests) == 1
 
 
-def test_nothing_is_needed_for_what_ships_or_is_random():
+def test_nothing_is_needed_for_what_ships_or_is_random(capsys):
+    assert main(["download", *TINY]) == 0
+    assert "zip_tiny_random.yaml needs no weights from elsewhere" in capsys.readouterr().out
     assert list(needs.needed_weights(load_config("Test/zip_tiny_random.yaml"))) == []
     assert list(needs.needed_weights(load_config("ZipWorld/zip_embedded.yaml"))) == []
 

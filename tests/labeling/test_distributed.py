@@ -201,10 +201,12 @@ def test_an_array_of_submitit(folder, one_rank, tmp_path):
 
 def test_debug_runs_here_and_now(folder, one_rank, tmp_path, capsys):
     pytest.importorskip("submitit")
-    more = ("--submitit", "2", "--cluster", "debug")
+    more = ("--submitit", "2", "--cluster", "debug", "--report")
     assert generate_pseudo_labels.main(arguments(folder, tmp_path, *more)) == 0
     assert content(tmp_path) == content(one_rank)
-    assert "labels on" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "labels on" in out
+    assert f"{tmp_path / 'report.html'}: open it" in out
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,33 @@ def test_in_a_browser(name, width, height, run, tmp_path):
         page.close()
 
 
+@pytest.mark.skipif(browser.find() is None, reason="no chromium here (README, Development)")
+@pytest.mark.parametrize(
+    ("used", "unused", "said"),
+    [
+        (43, 2, "and 3 more categories, 2 without labels"),
+        (41, 0, "and 1 more category"),
+        (5, 36, "and 1 without labels"),
+        (40, 0, None),
+    ],
+)
+def test_categories_that_are_not_listed_are_counted(used, unused, said, tmp_path):
+    categories = [{"id": i, "name": f"name {i}"} for i in range(1, used + unused + 1)]
+    image = {"id": 1, "file_name": "gone.png", "height": 40, "width": 40}
+    entry = {"image_id": 1, "bbox": [1, 1, 8, 8], "area": 64, "iscrowd": 0, "score": 0.5}
+    labels = [{**entry, "id": i, "category_id": i} for i in range(1, used + 1)]
+    content = {"info": {}, "images": [image], "categories": categories, "annotations": labels}
+    write_labels(tmp_path / "labels.json", content)
+    page = browser.Page(800, 600, tmp_path / "profile")
+    try:
+        page.open(write_report(tmp_path, images=tmp_path).as_uri())
+        assert page.run("document.querySelectorAll('.bar').length") == min(used + unused, 40)
+        last = page.run("document.querySelector('#categories').lastElementChild.textContent")
+        assert last == said if said else "more" not in last
+    finally:
+        page.close()
+
+
 def test_the_header_names_config_and_weights():
     networks = {
         "SEMANTIC": {"ARCH": "ViT-B-16", "WEIGHTS": "openai"},

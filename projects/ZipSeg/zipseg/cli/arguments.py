@@ -76,12 +76,12 @@ def check_names(text: str | None) -> None:
             raise ZipSegError(f"--names {text}: no such file")
 
 
-def check_output_folder(path: str | Path) -> None:
-    """Raises ZipSegError if the folder to write cannot be one."""
+def check_output_folder(path: str | Path, key: str = "--output") -> None:
+    """Raises ZipSegError if the folder to write, which ``key`` names, cannot be one."""
     for each in (Path(path), *Path(path).parents):
         if each.exists():
             if not each.is_dir():
-                raise ZipSegError(f"--output {path}: {each} is a file; name a folder")
+                raise ZipSegError(f"{key} {path}: {each} is a file; name a folder")
             return
 
 

@@ -32,7 +32,10 @@ def run(args: argparse.Namespace) -> int:
     from ..engine.setup import load_config
 
     missing = 0
-    for need in needed_weights(load_config(args.config_file, args.opts)):
+    needs = list(needed_weights(load_config(args.config_file, args.opts)))
+    if not needs:
+        print(f"{args.config_file} needs no weights from elsewhere")
+    for need in needs:
         path = need.find() if args.check else need.fetch()
         missing += path is None
         print(f"{'missing' if path is None else 'there':8} {need.name}: {path or need.source}")

@@ -101,10 +101,10 @@ def run(args: argparse.Namespace) -> int:
         jobs = distributed.submit(job, args.submitit, args.cluster, args.slurm)
         if args.cluster == "debug":
             code = max(queued.result() for queued in jobs)
-            print(outcome(args.output, code))
+            print(outcome(args.output, code, args.report))
             return code
         print("queued:", *(queued.job_id for queued in jobs))
         return 0
     code = distributed.run(job, args.num_ranks, args.num_machines, args.machine_rank, args.dist_url)
-    print(outcome(args.output, code))
+    print(outcome(args.output, code, args.report))
     return code

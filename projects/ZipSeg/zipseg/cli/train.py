@@ -13,7 +13,7 @@ import argparse
 import os
 
 from ..utils.errors import ZipSegError
-from .arguments import add_config, check_config
+from .arguments import add_config, check_config, check_output_folder
 
 PAIRS = "the config"
 
@@ -44,6 +44,9 @@ def check(args: argparse.Namespace) -> None:
     args.config_file = check_config(args.config_file)
     if args.eval_only and args.percent is not None:
         raise ZipSegError("--percent: chooses what to train on; --eval-only trains nothing")
+    given = dict(zip(args.opts[::2], args.opts[1::2], strict=True))
+    if "OUTPUT_DIR" in given:
+        check_output_folder(given["OUTPUT_DIR"], "OUTPUT_DIR")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -71,8 +71,12 @@ def read_summary(output: Path) -> dict:
     return json.loads((output / SUMMARY).read_text())
 
 
-def outcome(output: Path, code: int) -> str:
-    """One paragraph for the user: what the folder of a run holds after a process ended."""
+def outcome(output: Path, code: int, report: bool = False) -> str:
+    """One paragraph for the user: what the folder of a run holds after a process ended.
+
+    Args:
+        report: whether one was asked for.
+    """
     if code:
         return f"{output}: incomplete (exit code {code}); start the same command again to go on"
     if not is_merged(output):
@@ -81,6 +85,7 @@ def outcome(output: Path, code: int) -> str:
     return (
         f"{output / LABELS}: {found['annotations']:,} labels on {found['images']:,} images\n"
         f"{output / FAILURES}: {found['failures']:,} images failed"
+        + (f"\n{output / 'report.html'}: open it in a browser" if report else "")
     )
 
 

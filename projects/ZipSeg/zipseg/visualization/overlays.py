@@ -1,20 +1,23 @@
-"""Instances drawn over their image, with Detectron2's visualizer."""
+"""Instances drawn over their image: masks and boxes with Detectron2's visualizer, then labels."""
 
+import colorsys
 import io
 
 import numpy as np
 from detectron2.data import Metadata
 from detectron2.structures import Instances
-from detectron2.utils.visualizer import ColorMode, Visualizer
+from detectron2.utils.visualizer import Visualizer
 from PIL import Image
 
-_SHORT_SIDE = 320  # smaller pictures are enlarged so that labels stay readable ...
+from .labels import Colour, draw_labels, place_labels
+
+_SHORT_SIDE = 512  # smaller pictures are enlarged so that labels leave something to see ...
 _LONG_SIDE = 2048  # ... but never beyond this: thin ones cannot be helped, and would fill a disk,
 _LONGEST = 16_384  # and larger pictures made smaller: what draws knows no sides beyond 65,535
 
 
 def draw_instances(rgb: np.ndarray, instances: Instances, metadata: Metadata) -> np.ndarray:
-    """The picture with masks, boxes, names and scores.
+    """The picture with masks, boxes, names and scores. Names that have no room are left out.
 
     Args:
         rgb: uint8 [H, W, 3].
@@ -31,8 +34,28 @@ def draw_instances(rgb: np.ndarray, instances: Instances, metadata: Metadata) ->
     if min(sides) * scale < 1:
         height, width = (max(1, int(side * scale)) for side in sides)
         return np.asarray(Image.fromarray(rgb).resize((width, height)))
-    visualizer = Visualizer(rgb, metadata, scale=scale, instance_mode=ColorMode.IMAGE)
-    return visualizer.draw_instance_predictions(instances.to("cpu")).get_image()
+    found = instances.to("cpu")
+    colours = [_colour(i) for i in range(len(found))]
+    shapes = Visualizer(rgb, metadata, scale=scale).overlay_instances(
+        boxes=found.pred_boxes,
+        masks=found.pred_masks if found.has("pred_masks") else None,
+        assigned_colors=colours,
+    )
+    picture = Image.fromarray(shapes.get_image())
+    names = [metadata.thing_classes[c] for c in found.pred_classes.tolist()]
+    texts = [
+        (f"{name} {100 * score:.0f}%", name)
+        for name, score in zip(names, found.scores.tolist(), strict=True)
+    ]
+    limits = (*picture.size, *picture.size)
+    boxes = (found.pred_boxes.tensor.numpy() * scale).clip(0, limits)
+    draw_labels(picture, place_labels(texts, boxes, *picture.size), colours)
+    return np.asarray(picture)
+
+
+def _colour(index: int) -> Colour:
+    """Hues a golden section apart: far from the last one's, and never the same."""
+    return colorsys.hsv_to_rgb(index * 0.618034 % 1, 0.85, 0.95)
 
 
 def as_jpeg(picture: Image.Image) -> bytes:

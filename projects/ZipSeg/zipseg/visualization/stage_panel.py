@@ -5,12 +5,14 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from detectron2.data import Metadata
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..structures import Pieces, Trace
+from .overlays import draw_instances
 
 _COLOURS = mpl.colormaps["tab10"]
 _NAMED = 2  # names in the title and the legend
@@ -51,7 +53,7 @@ def save_stage_panel(path: str | Path, rgb: np.ndarray, trace: Trace, names: Seq
 def _name_list(names: Sequence[str], scores: Sequence[float]) -> str:
     shown = [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
     more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
-    return ", ".join(shown[:_NAMED]) + more if shown else "no name is present"
+    return "\n".join(shown[:_NAMED]) + more if shown else "no name is present"
 
 
 def _draw_activation(axis: Axes, trace: Trace, present: Sequence[str]) -> None:
@@ -85,26 +87,10 @@ def _draw_pieces(boundary: Axes, pieces: Axes, drawn: Pieces) -> None:
 
 
 def _draw_instances(axis: Axes, rgb: np.ndarray, trace: Trace, names: Sequence[str]) -> None:
-    instances = trace.instances.to("cpu")
-    found, instances = len(instances), instances[:_DRAWN]
-    canvas = rgb / 255.0
-    for i in reversed(range(len(instances))):
-        mask = instances.pred_masks[i].numpy()[..., None]
-        canvas = np.where(mask, 0.45 * canvas + 0.55 * np.array(_COLOURS(i % 10)[:3]), canvas)
-    axis.imshow(canvas)
+    found = len(trace.instances)
+    metadata = Metadata(thing_classes=list(names))
+    axis.imshow(draw_instances(rgb, trace.instances[:_DRAWN], metadata))
     axis.set_title(f"instances: {found}" + f", the best {_DRAWN}" * (found > _DRAWN), fontsize=9)
-    boxes = instances.pred_boxes.tensor.tolist()
-    for i, (box, score, index) in enumerate(
-        zip(boxes, instances.scores.tolist(), instances.pred_classes.tolist(), strict=True)
-    ):
-        _draw_box(axis, box, _COLOURS(i % 10))
-        axis.text(
-            *box[:2],
-            f"{names[index]} {score:.2f}",
-            fontsize=6,
-            color="white",
-            backgroundcolor=(0, 0, 0, 0.5),
-        )
 
 
 def _draw_box(axis: Axes, box: Sequence[float], colour) -> None:

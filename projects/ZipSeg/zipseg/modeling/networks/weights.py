@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ...utils.download import DownloadError, RemoteFile, cache_folder, fetch
 from ...utils.errors import ConfigError, loading_problem
-from .clip_files import fetch_clip, load_clip_file, tag_has_quick_gelu
+from .clip_files import fetch_clip, load_clip_file, quiet, tag_has_quick_gelu
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ def remote_file(url: str) -> RemoteFile:
 def _random(build: Callable[[], nn.Module], key: str) -> nn.Module:
     """Untrained, but the same in every run."""
     logger.warning("%s.WEIGHTS is 'random': the output of this model means nothing.", key)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(0)
         return build()
 
