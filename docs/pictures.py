@@ -15,7 +15,7 @@ from zipseg.zipworld.scenes import ensure_rendered
 
 FOLDER = Path(__file__).with_name("images")
 CONFIG = "ZipWorld/zip_embedded.yaml"
-CANDIDATES = 12  # scenes to choose from: the one with the most confident instances
+CANDIDATES = 24  # scenes to choose from: the clearest, of few instances, sure ones
 
 
 def main() -> None:
@@ -23,7 +23,10 @@ def main() -> None:
     predictor = Predictor.from_config(CONFIG)
     scenes = sorted(Path(MetadataCatalog.get("zipworld_mini").image_root).glob("*.png"))
     found = predictor([str(path) for path in scenes[:CANDIDATES]])
-    best = max(found, key=lambda each: float(each.instances.scores[:8].sum()))
+    several = [each for each in found if len(each.instances) > 3]
+    best = min(
+        several, key=lambda each: len(each.instances) - 10 * each.instances.scores[:4].mean()
+    )
     FOLDER.mkdir(exist_ok=True)
     panel = FOLDER / "stages.png"
     save_stage_panel(panel, best.image, best.stages, best.names)
