@@ -116,7 +116,11 @@ def test_images_that_one_file_lacks_stay():
     ("change", "rule", "message"),
     [
         ({"categories": [{"id": 2, "name": "dog"}]}, {}, r"categories: \[\(2, 'cat'\), \(2, 'dog"),
-        ({"images": [{"id": 1, "file_name": "other.png"}]}, {}, r"1.png in the new labels and other.png"),
+        (
+            {"images": [{"id": 1, "file_name": "other.png"}]},
+            {},
+            r"1.png in the new labels and other",
+        ),
         ({}, {"overlap": 1.5}, r"--overlap: 1.5 is not in 0 .. 1"),
         ({}, {"per_image": 0}, r"--per-image: 0 is not in"),
     ],
