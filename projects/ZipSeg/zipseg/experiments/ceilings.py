@@ -1,6 +1,6 @@
 """Ceilings: what Zip would reach if one stage after the other were perfect."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice, pairwise
 from pathlib import Path
@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 from detectron2.modeling import META_ARCH_REGISTRY, build_model
@@ -25,6 +24,7 @@ from ..structures import Activation, Masks, Pieces, Present, Proposals, mask_box
 from ..utils.errors import ConfigError, ZipSegError
 from ..utils.files import write_atomically, write_json
 from ..utils.tables import markdown
+from .boundaries.oracle import covering
 
 # Each is given together with all before it.
 GIVEN = ("categories", "regions", "boxes", "masks")
@@ -74,15 +74,34 @@ class ZipGivenTruth(Zip):
         super().__init__(*args, **kwargs)
         self._given: tuple[str, ...] = ()
         self._objects: list[TrueObjects] = []
+        self._encoded: dict[str, Any] = {}
 
     @contextmanager
-    def given(self, results: Sequence[str], objects: Sequence[TrueObjects]):
-        """Within, ``results`` (some of ``GIVEN``) of the next batch are those of its objects."""
-        self._given, self._objects = tuple(results), list(objects)
+    def batch(self, objects: Sequence[TrueObjects]):
+        """Within, one batch is run any number of times, its CLIPs once; these are its objects."""
+        self._objects = list(objects)
         try:
             yield
         finally:
-            self._given, self._objects = (), []
+            self._given, self._objects, self._encoded = (), [], {}
+
+    def give(self, results: Sequence[str]) -> None:
+        """From now on ``results`` (some of ``GIVEN``) of the batch are those of its objects."""
+        self._given = tuple(results)
+
+    def _once(self, name: str, encode: Callable[[Any], Any], images: Any) -> Any:
+        if name not in self._encoded:
+            self._encoded[name] = encode(images)
+        return self._encoded[name]
+
+    def _tokens(self, images):
+        return self._once("tokens", super()._tokens, images)
+
+    def _image_embeddings(self, images):
+        return self._once("embeddings", super()._image_embeddings, images)
+
+    def _boundary_features(self, images):
+        return self._once("features", super()._boundary_features, images)
 
     def _classify(self, images, tokens):
         if "categories" not in self._given:
@@ -125,8 +144,7 @@ def true_activation(
     region = objects.mask.new_zeros((len(objects.category), *objects.mask.shape[1:]))
     for place in range(len(region)):
         region[place] = objects.mask[objects.place == place].any(dim=0)
-    covered = F.adaptive_avg_pool2d(region.float(), grid).to(device)
-    return Activation(covered, covered >= 0.5)
+    return covering(region, grid).to(device)
 
 
 def true_proposals(
@@ -180,8 +198,9 @@ def measure_ceilings(cfg: CfgNode, output: Path, limit: int | None = None) -> st
     for batch in tqdm(islice(loader, total), desc="ceilings", unit="batch", total=total):
         objects = [true_objects(truth, entry["image_id"], model.names) for entry in batch]
         seen += [entry["image_id"] for entry in batch]
-        for given, evaluator in zip(steps, evaluators, strict=True):
-            with model.given(given, objects):
+        with model.batch(objects):
+            for given, evaluator in zip(steps, evaluators, strict=True):
+                model.give(given)
                 evaluator.process(batch, model(batch))
     found = [evaluator.evaluate(seen)["segm"] for evaluator in evaluators]
     return _report(output, dataset, len(seen), found)

@@ -71,6 +71,13 @@ def _contact(label: NDArray) -> NDArray:
     return (label > 0) & (highest != lowest)
 
 
+def covering(region: Tensor, grid: tuple[int, int]) -> Activation:
+    """The activation of regions bool [P, H, W]: the share of each of (h, w) cells that they cover,
+    active from a half on."""
+    covered = F.adaptive_avg_pool2d(region.float(), grid)
+    return Activation(covered, covered >= 0.5)
+
+
 def on_grid(label: Tensor, contact: Tensor, grid: tuple[int, int]) -> Oracle:
     """Brings the truth to a grid of (h, w) cells.
 
@@ -81,9 +88,9 @@ def on_grid(label: Tensor, contact: Tensor, grid: tuple[int, int]) -> Oracle:
         label: int64 [P, H, W], 1..G for the objects' visible pixels, 0 for none.
         contact: bool [P, H, W], pixels where two objects of one category touch.
     """
-    covered = F.adaptive_avg_pool2d((label > 0).float(), grid)
-    active = covered >= 0.5
+    activation = covering(label > 0, grid)
+    active = activation.active
     label = F.interpolate(label[None].double(), grid, mode="nearest-exact")[0].long()
     contact = F.adaptive_max_pool2d(contact.float(), grid) > 0
     deep = torch.from_numpy(regions.depth(label.numpy())) > INTERIOR
-    return Oracle(Activation(covered, active), label, contact & active, deep & (label > 0) & active)
+    return Oracle(activation, label, contact & active, deep & (label > 0) & active)
