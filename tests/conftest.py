@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from segment_anything.modeling import (
     Sam,
     TwoWayTransformer,
 )
+from tests.logs import warnings_of
 from tests.pseudo_labels import tiny_config, write_label_file
 
 import zipseg.zipworld  # noqa: F401 - registers its data sets and weights
+from zipseg.data.coco_format import rules
 
 # A busy machine is no error, and the same examples run everywhere.
 settings.register_profile("zipseg", deadline=None, derandomize=True)
@@ -78,6 +81,13 @@ def photographs() -> Path:
     if not root or not (Path(root) / "coco" / "val2017").is_dir():
         pytest.skip("DETECTRON2_DATASETS names no folder with coco/val2017")
     return Path(root) / "coco"
+
+
+@pytest.fixture
+def warnings() -> Iterator[list[str]]:
+    """What the reader of COCO-format files has warned of."""
+    with warnings_of(rules.logger.name) as lines:
+        yield lines
 
 
 @pytest.fixture

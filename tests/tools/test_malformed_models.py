@@ -3,12 +3,12 @@ and names to predict and label with. Each ends in one line and exit code 2, or i
 counted."""
 
 import json
-import logging
 
 import pytest
 from PIL import Image
 from tests.labeling.corpus import ANNOTATION_FILES, IMAGES, NAME_LISTS
 from tests.labeling.fakes import TINY_CONFIG
+from tests.logs import warnings_of
 from tests.pseudo_labels import ROOT, TINY
 from tests.tools.field_files import NAME_FILES, REFUSED, TAKEN
 from tests.tools.odd_files import TRUTH, edited, written
@@ -22,13 +22,9 @@ FILES = {**ANNOTATION_FILES, **REFUSED}
 
 @pytest.fixture
 def warnings():
-    """What the package has logged, in full."""
-    lines = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: lines.append(record.getMessage())
-    logging.getLogger("zipseg").addHandler(handler)
-    yield lines
-    logging.getLogger("zipseg").removeHandler(handler)
+    """Those of the whole package."""
+    with warnings_of("zipseg") as lines:
+        yield lines
 
 
 @pytest.fixture(scope="module")

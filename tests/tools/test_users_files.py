@@ -1,7 +1,6 @@
 """Files as users of this field have them, each with the right outcome of the command."""
 
 import json
-import logging
 
 import numpy as np
 import pytest
@@ -11,19 +10,8 @@ from tests.tools.odd_files import RESULTS, TRUTH, edited, every, rectangle, rle,
 from tools import evaluate, make_label_splits, merge_pseudo_labels
 from tools import report as report_tool
 
-from zipseg.data.coco_format import read_labels, rules
+from zipseg.data.coco_format import read_labels
 from zipseg.visualization.report_data import compare
-
-
-@pytest.fixture
-def warnings():
-    """What the reader has logged; the commands keep their log from pytest's own means."""
-    lines = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: lines.append(record.getMessage())
-    rules.logger.addHandler(handler)
-    yield lines
-    rules.logger.removeHandler(handler)
 
 
 def numbers(tmp_path, truth, results):

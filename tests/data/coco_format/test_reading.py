@@ -1,7 +1,6 @@
 """Whole files to columns: whatever the order of the lists, and wherever entries need mending."""
 
 import json
-import logging
 import os
 import threading
 from pathlib import Path
@@ -18,16 +17,6 @@ from zipseg.data.coco_format import (
     rules,
     stream,
 )
-
-
-@pytest.fixture
-def warnings():
-    lines = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: lines.append(record.getMessage())
-    rules.logger.addHandler(handler)
-    yield lines
-    rules.logger.removeHandler(handler)
 
 
 def annotations(count: int) -> list[dict]:
