@@ -17,7 +17,7 @@ from .monitors import NamedFrom, naming_metrics
 from .pictures import draw_windows
 from .precision import Precision
 from .scenes import SceneBank, sample
-from .towers import encode_anywhere, hide_patches
+from .towers import encode_anywhere, encode_windows, hide_patches
 
 _SPREAD = 20.0  # weight of the spread loss
 # A unit vector must be sure of several captions at once, so small cosines have to count.
@@ -32,6 +32,18 @@ class View(NamedTuple):
     size: int  # pixels of the network's input
     sides: tuple[int, int]  # least and largest side of the window into the scene, pixels
     times: float = 1.0  # how many times the recipe's batch a step takes
+
+
+class Regions(NamedTuple):
+    """Steps whose pictures a ViT sees with the tokens of CLIP Surgery of the whole scene: their
+    mean over a window is the picture's embedding (CLIPSelf, arXiv 2310.01403), so that tokens say
+    what is where, at the size and along the path by which Zip asks them."""
+
+    share: float  # of the steps
+    scenes: int  # a step
+    sides: tuple[int, int]  # least and largest side of a window, pixels
+    size: int = 64  # of the teacher's input, pixels
+    blocks: int = 6  # of CLIP Surgery
 
 
 class ClipRecipe(NamedTuple):
@@ -51,6 +63,7 @@ class ClipRecipe(NamedTuple):
     hidden: float = 0.0  # share of a ViT's patches that a step leaves out (arXiv 2212.00794)
     teacher: str = ""  # the part of which the text tower is taken as it is, and image embeddings
     distilled: float = 0.0  # weight of 1 - cosine to the teacher's image embeddings
+    regions: Regions | None = None  # after the first lesson
 
 
 RECIPES = {
@@ -72,8 +85,23 @@ RECIPES = {
         named_from=NamedFrom(128, 0.5),
         teacher="resnet",
         distilled=10.0,
+        regions=Regions(0.5, 3, (32, 96)),
     ),
 }
+
+
+class Seen(NamedTuple):
+    """Whole scenes, normalised [S, 3, H, H], and windows int [S, W, 3] of top, left and side."""
+
+    scenes: Tensor
+    place: Tensor
+
+
+class _Batch(NamedTuple):
+    images: Tensor  # normalised [B, 3, size, size]
+    category: np.ndarray  # int8 [B, M]
+    coloured: int  # how many, the first ones, are not in false colours
+    seen: Seen | None = None  # the scenes of which the images are windows
 
 
 class ClipTask:
@@ -113,27 +141,69 @@ class ClipTask:
 
     def loss(self, step: int, progress: float, precision: Precision) -> Tensor:
         recipe, rng = self.recipe, np.random.default_rng([self._seed, step])
-        device = self.model.logit_scale.device
+        regions = recipe.regions
+        if regions and progress >= recipe.first and rng.random() < regions.share:
+            batch = self._regions(step, rng, precision)
+        else:
+            batch = self._pictures(step, progress, rng, precision)
+        return self._loss(batch, rng, precision)
+
+    def _pictures(
+        self, step: int, progress: float, rng: np.random.Generator, precision: Precision
+    ) -> _Batch:
+        """Pictures that are seen as such."""
+        recipe = self.recipe
         view = self._view(progress, rng)
         hide_patches(self.model.visual, recipe.hidden)
-        batch = int(recipe.batch * view.times)
-        scenes = sample(step, batch, self._scenes.count, self._seed)
-        self._scenes.ensure(scenes)
+        size = int(recipe.batch * view.times)
+        scenes = self._sample(step, size)
         pictures = draw_windows(self._scenes, scenes, view.sides, rng)
-        recoloured = int(
-            recipe.recoloured * batch
-        )  # the last ones; the first are told of at length
-        pictures.image[batch - recoloured :] = false_colours(
-            pictures.image[batch - recoloured :], rng
-        )
-        images = precision.pictures(clip_batch(pictures.image, view.size, rng).to(device))
-        captions = caption_batch(pictures.category, recipe.longs, rng)
-        coloured = torch.arange(batch) < batch - recoloured
+        # The last ones: the first are told of at length.
+        plain = size - int(recipe.recoloured * size)
+        coloured = pictures.image[:plain] + false_colours(pictures.image[plain:], rng)
+        images = clip_batch(coloured, view.size, rng)
+        return _Batch(self._ready(images, precision), pictures.category, plain)
+
+    def _regions(self, step: int, rng: np.random.Generator, precision: Precision) -> _Batch:
+        """Windows into few scenes, which are seen as a whole."""
+        recipe, regions = self.recipe, self.recipe.regions
+        windows = recipe.batch // regions.scenes
+        scenes = self._sample(step, regions.scenes)
+        pictures = draw_windows(self._scenes, scenes.repeat(windows), regions.sides, rng)
+        plain = regions.scenes - round(recipe.recoloured * regions.scenes)
+        whole = [self._scenes.image[scene] for scene in scenes]
+        whole = whole[:plain] + false_colours(whole[plain:], rng)
+        cut = [
+            whole[row // windows][top : top + side, left : left + side]
+            for row, (top, left, side) in enumerate(pictures.place.tolist())
+        ]
+        images = self._ready(clip_batch(cut, regions.size, None), precision)
+        seen = self._ready(clip_batch(whole, len(whole[0]), None), precision)
+        place = torch.from_numpy(pictures.place).unflatten(0, (regions.scenes, windows))
+        return _Batch(images, pictures.category, plain * windows, Seen(seen, place))
+
+    def _sample(self, step: int, count: int) -> np.ndarray:
+        scenes = sample(step, count, self._scenes.count, self._seed)
+        self._scenes.ensure(scenes)
+        return scenes
+
+    def _ready(self, images: Tensor, precision: Precision) -> Tensor:
+        return precision.pictures(images.to(self.model.logit_scale.device))
+
+    def _loss(self, batch: _Batch, rng: np.random.Generator, precision: Precision) -> Tensor:
+        recipe, device, count = self.recipe, batch.images.device, len(batch.images)
+        captions = caption_batch(batch.category, recipe.longs, rng)
+        coloured = torch.arange(count) < batch.coloured
         asked = (coloured[:, None] | captions.colourless).to(device)
         tokens = self.vocabulary(captions.text).to(device)
+        visual = self.model.visual
         # Short sequences: plain matrix products beat the fused attention of CPUs by 40 %.
         with precision.autocast(device), sdpa_kernel(SDPBackend.MATH):
-            image = F.normalize(encode_anywhere(self.model.visual, images, rng).float(), dim=-1)
+            if batch.seen:
+                image = encode_windows(visual, *batch.seen, recipe.regions.blocks)
+            else:
+                image = encode_anywhere(visual, batch.images, rng)
+            image = F.normalize(image.float(), dim=-1)
             text = F.normalize(self.model.encode_text(tokens).float(), dim=-1)
         with torch.no_grad():
             self.model.logit_scale.clamp_(min=_LEAST_LOGIT_SCALE)
@@ -142,7 +212,7 @@ class ClipTask:
         if self._teacher is None:
             return loss + _SPREAD * spread_loss(text[: captions.distinct])
         with torch.no_grad(), precision.autocast(device):
-            wanted = encode_anywhere(self._teacher.visual, images, rng).float()
+            wanted = encode_anywhere(self._teacher.visual, batch.images, rng).float()
         distance = 1 - F.cosine_similarity(image, wanted, dim=-1)
         return loss + recipe.distilled * distance.mean()
 

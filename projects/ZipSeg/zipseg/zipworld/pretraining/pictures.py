@@ -12,10 +12,11 @@ _VISIBLE_PIXELS = 500  # ... of the scene, from which on a window shows it
 
 class Pictures(NamedTuple):
     """B pictures: ``image`` B arrays uint8 [S, S, 3] of sides of their own; ``category`` int8
-    [B, M] what they show, padded by -1."""
+    [B, M] what they show, padded by -1; ``place`` int [B, 3] top, left and side in the scene."""
 
     image: list[np.ndarray]
     category: np.ndarray
+    place: np.ndarray
 
 
 def draw_windows(
@@ -31,12 +32,13 @@ def draw_windows(
             are its side.
         rng: decides sides and places.
     """
-    images, categories = [], np.full((len(scenes), bank.category.shape[1]), -1, np.int8)
+    images, places, categories = [], [], np.full((len(scenes), bank.category.shape[1]), -1, np.int8)
     for row, scene in enumerate(scenes.tolist()):
         owner, category = bank.owner[scene], bank.category[scene]
         whole = owner.shape[0]
         side = int(rng.integers(sides[0], sides[1] + 1))
         top, left = window_corner(owner, side, rng)
+        places.append((top, left, side))
         window = owner[top : top + side, left : left + side]
         images.append(np.ascontiguousarray(bank.image[scene, top : top + side, left : left + side]))
         if side == whole:
@@ -48,7 +50,7 @@ def draw_windows(
         shown[seen.argmax()] = True  # the window was laid around an object
         named = category[shown & (category >= 0)]
         categories[row, : len(named)] = named
-    return Pictures(images, categories)
+    return Pictures(images, categories, np.array(places))
 
 
 def window_corner(owner: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:
