@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import chain, pairwise
+from functools import cached_property, lru_cache
+from itertools import chain, pairwise, starmap
 from operator import attrgetter
-from struct import pack
+from struct import Struct, pack
 
 import numpy as np
 from pycocotools import mask as mask_util
@@ -150,7 +150,7 @@ class MaskBuilder:
         lengths = packed("q", map(len, parts))
         if len(parts) and (lengths.min() < 6 or (lengths & 1).any()):
             return False
-        points = packed("d", chain.from_iterable(parts))
+        points = packed_rows("d", parts)
         if len(points) and not -LONGEST <= points.min() <= points.max() <= LONGEST:
             return False
         number, where = np.zeros(len(masks), np.int64), slice(None)
@@ -169,7 +169,7 @@ class MaskBuilder:
             return False
         chars, size = np.zeros(len(masks), np.int64), np.full((len(masks), 2), _ANY_SIZE)
         chars[where] = used
-        size[where] = packed("q", chain.from_iterable(map(_SIZE, rle))).reshape(-1, 2)
+        size[where] = packed_rows("q", map(_SIZE, rle), 2).reshape(-1, 2)
         first = len(self._parts) - 1
         self._part.frombytes(_spans(first, number))
         self._parts.frombytes((self._parts[-1] + np.cumsum(lengths)).tobytes())
@@ -203,6 +203,19 @@ def packed(code: str, values: Iterable) -> np.ndarray:
     """
     values = tuple(values)
     return np.frombuffer(pack(f"{len(values)}{code}", *values), code)
+
+
+def packed_rows(code: str, rows: Iterable[Sequence], count: int = 0) -> np.ndarray:
+    """The same of rows, one after the other, of any lengths or of ``count`` numbers each; long ones
+    cost a tenth of the time of one row that holds all."""
+    if count:
+        return np.frombuffer(b"".join(starmap(_packer(code, count), rows)), code)
+    return np.frombuffer(b"".join([_packer(code, len(row))(*row) for row in rows]), code)
+
+
+@lru_cache(1024)
+def _packer(code: str, count: int) -> Callable[..., bytes]:
+    return Struct(f"{count}{code}").pack
 
 
 def _spans(first: int, number: np.ndarray) -> bytes:

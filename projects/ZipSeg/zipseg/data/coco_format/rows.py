@@ -13,7 +13,7 @@ import numpy as np
 
 from . import entries
 from .catalogue import refuse_twice
-from .masks import MaskBuilder, Masks, packed
+from .masks import MaskBuilder, Masks, packed, packed_rows
 from .rules import Tally
 from .stream import Batch, EntryList
 
@@ -171,7 +171,7 @@ class Builder:
         ids, crowd = (packed("q", x) for x in others) if others else _no_ids_or_crowds(count)
         if not all(boxes):
             boxes = (box or _UNKNOWN for box in boxes)
-        box = packed("d", chain.from_iterable(boxes)).reshape(-1, 4)
+        box = packed_rows("d", boxes, 4).reshape(-1, 4)
         unknown = np.isnan(box[:, 0])
         regular = (
             np.isfinite(value).all()
