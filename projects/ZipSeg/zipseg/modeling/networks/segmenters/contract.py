@@ -187,8 +187,12 @@ class Segmenter(nn.Module, ABC):
         given = [prompt for prompt in (boxes, points) if prompt is not None]
         if not given or len({len(prompt) for prompt in given}) > 1:
             raise ValueError("decode needs boxes, points, or as many of both")
+        # Categories often share a region, and masks a box: what is asked for twice is decoded once.
+        prompts, place = torch.cat(given, dim=1).unique(dim=0, return_inverse=True)
+        boxes = None if boxes is None else prompts[:, :4]
+        points = None if points is None else prompts[:, -2:]
         size = tuple(size or encoded.image_size)
-        mask = torch.empty((len(given[0]), *size), dtype=torch.bool, device=self.device)
+        mask = torch.empty((len(prompts), *size), dtype=torch.bool, device=self.device)
         iou = torch.empty(len(mask), device=self.device)
         batch = max(1, min(self.prompt_batch, free_memory(self.device) // 2 // PROMPT_BYTES))
         for start in range(0, len(mask), batch):
@@ -200,7 +204,7 @@ class Segmenter(nn.Module, ABC):
                 iou[chunk], best = quality.max(dim=1)
                 logits = logits[torch.arange(len(best), device=best.device), best][:, None]
                 self._enlarge(logits, encoded, mask[chunk])
-        return Masks(mask, iou.clamp(0, 1))
+        return Masks(mask, iou.clamp(0, 1))[place]
 
     @abstractmethod
     def candidates(
