@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from tests.experiments.boundaries.squares import BOXES, CATEGORIES, scene_dict
 
 from zipseg.data.coco_format import truth_from
-from zipseg.experiments.boundaries.boxes import found_boxes, score_boxes
+from zipseg.experiments.boundaries.boxes import found_boxes, intervals, score_boxes
 from zipseg.experiments.boundaries.oracle import read_image_objects
 from zipseg.structures import Proposals
 
@@ -53,3 +54,16 @@ def test_crowds_count_for_nothing(squares_image):
     content["annotations"][2]["iscrowd"] = 1
     truth = truth_from(content)
     assert score(truth, squares_image, BOXES[:2], [0, 0]) == (1, 1)
+
+
+def test_intervals_are_those_of_resampled_images():
+    counts = np.array([[2, 4, 3], [0, 3, 5], [5, 5, 5], [1, 2, 9]])
+    rng, recalls = np.random.default_rng(0), []
+    for _ in range(1000):
+        drawn = counts[np.repeat(range(4), rng.multinomial(4, [0.25] * 4))]
+        recalls.append(100 * drawn[:, 0].sum() / drawn[:, 1].sum())
+    low, high = np.quantile(recalls, (0.025, 0.975))
+    assert intervals(counts)["recall"] == f"{low:.1f} to {high:.1f}"
+    assert intervals(np.array([[1, 2, 4]] * 3)) == {
+        "recall": "50.0 to 50.0", "precision": "25.0 to 25.0", "f1": "33.3 to 33.3"
+    }  # fmt: skip

@@ -15,7 +15,9 @@ SCENES = range(16_100_010, 16_100_013)
 def test_a_window_is_the_mean_of_its_pixels_tokens(vit_clip):
     visual = vit_clip.visual.eval()
     scenes = torch.randn(2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
-    place = torch.tensor([[[0, 0, 48], [8, 16, 24], [3, 21, 5]], [[31, 30, 17], [7, 9, 2], [1] * 3]])
+    place = torch.tensor(
+        [[[0, 0, 48], [8, 16, 24], [3, 21, 5]], [[31, 30, 17], [7, 9, 2], [1] * 3]]
+    )
     patch = visual.patch_size[0]
     with torch.no_grad():
         found = encode_windows(visual, scenes, place, 1)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torchvision.ops import box_iou
 
 from ...data.coco_format import Detections, GroundTruth
+from ...evaluation.bootstrap import resample_images
 from ...evaluation.matching import MatchingRules, match
 from ...structures import Proposals
 from .oracle import ProbedImage
@@ -49,7 +50,12 @@ def found_boxes(scene: ProbedImage, objects: Proposals) -> FoundBoxes:
 
 
 def score_boxes(truth: GroundTruth, found: list[FoundBoxes]) -> BoxScore:
-    """Recall and precision over the images of ``found``; boxes claim objects best IoU first.
+    """Recall and precision over the images of ``found``; see ``count_boxes``."""
+    return _score(count_boxes(truth, found).sum(axis=0))
+
+
+def count_boxes(truth: GroundTruth, found: list[FoundBoxes]) -> NDArray:
+    """Hits, objects and boxes of each image, int64 [I, 3]; boxes claim objects best IoU first.
 
     Args:
         truth: of a data set that holds these images; its crowds count for nothing.
@@ -63,7 +69,27 @@ def score_boxes(truth: GroundTruth, found: list[FoundBoxes]) -> BoxScore:
     )
     truth = truth.select_images([each.image for each in found])
     matches = match(truth, detections, "bbox", MatchingRules(caps=(EVERY,), ap_cap=EVERY))
-    hits = matches.hit[0, 0].sum()
-    objects = (~matches.truth_ignored[0]).sum()
-    judged = (~matches.ignored[0, 0]).sum()
-    return BoxScore(float(hits / max(objects, 1)), float(hits / max(judged, 1)))
+    counted = (
+        matches.image[matches.hit[0, 0]],
+        matches.truth_image[~matches.truth_ignored[0]],
+        matches.image[~matches.ignored[0, 0]],
+    )
+    return np.stack([np.bincount(each, minlength=len(found)) for each in counted], axis=1)
+
+
+def intervals(counts: NDArray, samples: int = 1000, seed: int = 0) -> dict[str, str]:
+    """95 % intervals of ``recall``, ``precision`` and ``f1`` in percent, as texts, by a bootstrap
+    over the images of ``counts``, int64 [I, 3]."""
+    drawn = [
+        _score(each).percent() for each in resample_images(len(counts), samples, seed) @ counts
+    ]
+    found = {}
+    for key in drawn[0]:
+        low, high = np.quantile([each[key] for each in drawn], (0.025, 0.975))
+        found[key] = f"{low:.1f} to {high:.1f}"
+    return found
+
+
+def _score(counts: NDArray) -> BoxScore:
+    hits, objects, judged = counts.tolist()
+    return BoxScore(hits / max(objects, 1), hits / max(judged, 1))

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from ...modeling.stages.discovery import Discovery
 from ...utils.errors import ImageError, ZipSegError
-from .boxes import BoxScore, FoundBoxes, found_boxes, score_boxes
+from .boxes import BoxScore, FoundBoxes, count_boxes, found_boxes, intervals, score_boxes
 from .counts import NOTHING, BoundaryCounts, count_boundaries
 from .images import ProbeImages
 from .methods import METHODS, Method, constants
@@ -73,8 +73,8 @@ def probe(source: FeatureSource, request: ProbeRequest, pictures: Path | None = 
         pictures: folder for pictures of the first reported images.
 
     Returns:
-        ``source``, ``note``, ``images`` (ids), ``best_f1`` and ``at_precision`` (percent, the
-        latter None where no setting gets there), ``boundaries`` (percent; pieces an object),
+        ``source``, ``note``, ``images`` (ids), ``best_f1`` with its ``intervals`` and
+        ``at_precision`` (percent, the latter None where no setting gets there), ``boundaries`` (percent; pieces an object),
         ``settings``, ``cells``, ``cpu_seconds``.
 
     Raises:
@@ -100,6 +100,7 @@ def probe(source: FeatureSource, request: ProbeRequest, pictures: Path | None = 
             for key, part in (("tuning", tuning), ("reported", reported))
         },
         "best_f1": scores[0],
+        "intervals": intervals(count_boxes(reported.images.truth, found[0])),
         "at_precision": scores[1] if len(scores) > 1 else None,
         "boundaries": counts.measures(),
         "cells": best.cells,
