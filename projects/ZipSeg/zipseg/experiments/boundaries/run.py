@@ -74,8 +74,8 @@ def probe(source: FeatureSource, request: ProbeRequest, pictures: Path | None = 
 
     Returns:
         ``source``, ``note``, ``images`` (ids), ``best_f1`` with its ``intervals`` and
-        ``at_precision`` (percent, the latter None where no setting gets there), ``boundaries`` (percent; pieces an object),
-        ``settings``, ``cells``, ``cpu_seconds``.
+        ``at_precision`` (percent, the latter None where no setting gets there), ``boundaries``
+        (percent; pieces an object), ``settings``, ``cells``, ``cpu_seconds``.
 
     Raises:
         ZipSegError: images without objects, or none that can be read.
