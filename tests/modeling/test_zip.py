@@ -131,6 +131,8 @@ def test_training_mode_says_that_zip_is_training_free(model, picture):
         (
             "MODEL.ZIP.DISCOVERY.NAME",
             "Silhouette+Points",
+            "MODEL.ZIP.DISCOVERY.LEVELS",
+            [0.6],
             "MODEL.ZIP.SEGMENTER.ROUNDS",
             2,
             "MODEL.ZIP.RATING.INSIDE",

@@ -154,7 +154,8 @@ def build_stages(cfg: CfgNode, clip: Any) -> Stages:
 
 
 def build_discovery(zip_: CfgNode) -> Discovery:
-    """The discovery of ``DISCOVERY.NAME``, or all of several; raises as ``build_stages``."""
+    """The discovery of ``DISCOVERY.NAME``, or all of several, at ``DISCOVERY.LEVELS``; raises as
+    ``build_stages``."""
     names, known = zip_.DISCOVERY.NAME.split("+"), sorted(name for name, _ in DISCOVERY_REGISTRY)
     for name in names:
         if name not in known:
@@ -167,7 +168,8 @@ def build_discovery(zip_: CfgNode) -> Discovery:
                 f"{zip_.ACTIVATION.FINE}: {name} has the features' cells; set it to 1",
             )
     ways = tuple(build_stage(DISCOVERY_REGISTRY.get(name), zip_) for name in names)
-    return ways[0] if len(ways) == 1 else Pool(ways=ways)
+    alone = len(ways) == 1 and not zip_.DISCOVERY.LEVELS
+    return ways[0] if alone else build_stage(Pool, zip_, ways=ways)
 
 
 def score_stage(cfg: CfgNode, clip: Any) -> ScoreCategories:

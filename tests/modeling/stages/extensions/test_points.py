@@ -5,6 +5,7 @@ import torch
 
 from zipseg.modeling.stages.extensions import Points, Silhouette
 from zipseg.modeling.stages.pool import Pool
+from zipseg.modeling.stages.stage import ConstantError
 from zipseg.structures import Activation
 
 
@@ -52,3 +53,21 @@ def test_a_pool_has_the_proposals_of_all_with_sources_of_their_own(activation):
     assert torch.equal(both.box[~both.by_point], first.box)
     assert int(both.source[both.by_point].min()) > int(first.source.max())
     assert torch.equal(pieces.label, own_pieces.label)
+
+
+def test_levels_look_at_the_parts_of_higher_similarity_too(activation):
+    similarity = torch.where(activation.active, 0.5, 0.0)
+    similarity[0, 2:14, 2:8] = 0.8  # two cores of one region
+    similarity[0, 2:14, 14:20] = 0.9
+    regions = Activation(similarity, activation.active)
+    way = Silhouette(min_area=4)
+    features = torch.ones(3, 12, 16)
+    proposals, pieces = Pool(ways=(way,), levels=(0.6, 0.85))(features, regions, (24, 32))
+    alone, own_pieces = way(features, regions, (24, 32))
+    boxes = proposals.box.tolist()
+    assert boxes[: len(alone)] == alone.box.tolist()
+    assert boxes[len(alone) :] == [[2, 2, 8, 14], [14, 2, 20, 14]]  # the second level's is no other
+    assert proposals.source[len(alone) :].unique().tolist() == [1]
+    assert torch.equal(pieces.label, own_pieces.label)
+    with pytest.raises(ConstantError, match="levels"):
+        Pool(ways=(way,), levels=(0.5, 40.0))
