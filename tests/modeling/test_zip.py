@@ -135,6 +135,8 @@ def test_training_mode_says_that_zip_is_training_free(model, picture):
             [0.6],
             "MODEL.ZIP.SEGMENTER.ROUNDS",
             2,
+            "MODEL.ZIP.SEGMENTER.SAME_BOX",
+            0.9,
             "MODEL.ZIP.RATING.INSIDE",
             1.0,
             "MODEL.ZIP.RATING.RIM",
@@ -216,6 +218,7 @@ def test_unusable_names(names, message):
         ("DISCOVERY.NAME", "Points+x", r"DISCOVERY\.NAME: 'x' is not one of: Clusters, Poi"),
         ("RATING.RIM", -1.0, r"RATING\.RIM: -1.0 is less than 0"),
         ("SEGMENTER.ROUNDS", 0, r"SEGMENTER\.ROUNDS: 0 is less than 1"),
+        ("SEGMENTER.SAME_BOX", 0.0, r"SEGMENTER\.SAME_BOX: 0\.0 is not an IoU"),
         ("CLASSIFICATION.SCORE", "best", r"CLASSIFICATION\.SCORE: 'best' is not one of: softmax"),
         (
             "CLASSIFICATION.WINDOWS",

@@ -100,6 +100,8 @@ def _add_networks(zip_: CfgNode) -> None:
     zip_.SEGMENTER.USE_POINTS = False
     # How often it is prompted: after the first time with the boxes of its own masks.
     zip_.SEGMENTER.ROUNDS = 1
+    # Boxes that overlap by this IoU or more are one prompt; 1: equal ones alone.
+    zip_.SEGMENTER.SAME_BOX = 1.0
 
     zip_.TEXT = node()
     # Prompt templates with one "{}" each. Empty: the 85 of CLIP Surgery.

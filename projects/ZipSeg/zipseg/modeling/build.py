@@ -15,7 +15,7 @@ from .networks.clip_classifier import ClipClassifier
 from .networks.clip_crops import ClipCrops
 from .networks.clip_dense import ClipDense
 from .networks.clip_text import TextEncoder
-from .networks.segmenters import Segmenter, build_segmenter
+from .networks.segmenters import Prompting, Segmenter, build_segmenter
 from .networks.weights import load_clip
 from .stages import extensions  # noqa: F401 - registers them
 from .stages.activation import Activate, ComparePatches
@@ -100,8 +100,7 @@ def zip_arguments(cfg: CfgNode) -> dict[str, Any]:
             zip_.BOUNDARY.STRIP_PIXELS,
         ),
         "segmenter": segmenter,
-        "use_points": zip_.SEGMENTER.USE_POINTS,
-        "rounds": zip_.SEGMENTER.ROUNDS,
+        "prompting": prompting_of(cfg),
         "names": names,
         "text": text,
         "empty_text": empty_text,
@@ -116,6 +115,16 @@ def segmenter_of(cfg: CfgNode) -> Segmenter:
     own = cfg.MODEL.ZIP.SEGMENTER
     key = "MODEL.ZIP.SEGMENTER"
     return build_segmenter(own.NAME, own.TYPE, own.WEIGHTS, key, own.PROMPT_BATCH)
+
+
+def prompting_of(cfg: CfgNode) -> Prompting:
+    """How ``MODEL.ZIP.SEGMENTER`` is prompted; raises ConfigError for an IoU out of 0..1."""
+    own = cfg.MODEL.ZIP.SEGMENTER
+    if not 0 < own.SAME_BOX <= 1:
+        raise ConfigError(
+            "MODEL.ZIP.SEGMENTER.SAME_BOX", f"{own.SAME_BOX} is not an IoU above 0 and at most 1"
+        )
+    return Prompting(own.USE_POINTS, own.ROUNDS, own.SAME_BOX)
 
 
 def input_format(cfg: CfgNode) -> str:

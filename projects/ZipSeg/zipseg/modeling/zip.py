@@ -20,7 +20,7 @@ from .networks.clip_crops import ClipCrops
 from .networks.clip_dense import ClipDense, DenseTokens
 from .networks.precision import reduced_precision
 from .networks.preprocess import to_device, to_rgb
-from .networks.segmenters import Segmenter
+from .networks.segmenters import Prompting, Segmenter
 from .stages.classification import pool_views
 
 
@@ -36,8 +36,7 @@ class Zip(nn.Module):
         text: their embeddings [C, D].
         empty_text: the empty string's embedding [D].
         stages: the stages with their constants.
-        use_points: prompt the segmenter with each proposal's point besides its box.
-        rounds: how often it is prompted, after the first with its own masks' boxes.
+        prompting: how the segmenter is prompted with proposals.
         classifier: a pass of its own to classify images; None uses ``semantic``'s class token.
         crops: scores each object's category on its masked crop; None does not.
         input_format: "BGR" or "RGB", the channels of the input images.
@@ -55,8 +54,7 @@ class Zip(nn.Module):
         text: Tensor,
         empty_text: Tensor,
         stages: Stages,
-        use_points: bool = False,
-        rounds: int = 1,
+        prompting: Prompting = Prompting(),  # noqa: B008
         classifier: ClipClassifier | None = None,
         crops: ClipCrops | None = None,
         input_format: str = "BGR",
@@ -67,7 +65,7 @@ class Zip(nn.Module):
         self.names = tuple(names)
         self.stages = stages
         self.classifier, self.crops = classifier, crops
-        self.use_points, self.rounds = use_points, rounds
+        self.prompting = prompting
         self.input_format = input_format
         self.autocast = autocast
         self.register_buffer("text", text, persistent=False)
@@ -173,7 +171,7 @@ class Zip(nn.Module):
         self, images: Sequence[Tensor], proposals: list[Proposals], sizes: list[tuple[int, int]]
     ) -> list[Masks]:
         with self._reduced_precision():
-            return self.segmenter(images, proposals, sizes, self.use_points, self.rounds)
+            return self.segmenter(images, proposals, sizes, self.prompting)
 
     def _score_crops(
         self, image: Tensor, proposals: Proposals, masks: Masks, present: Present

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from zipseg.modeling.networks.segmenters import SEGMENTER_REGISTRY, build_segmenter, contract
+from zipseg.modeling.networks.segmenters import (
+    SEGMENTER_REGISTRY,
+    Prompting,
+    build_segmenter,
+    contract,
+)
+from zipseg.modeling.networks.segmenters.contract import united
 from zipseg.structures import Proposals, mask_boxes
 from zipseg.utils.errors import ConfigError
 
@@ -82,11 +88,32 @@ def test_a_second_round_prompts_with_the_boxes_of_the_first_masks(member, image,
         segmenter, "decode", lambda *prompts: given.append(prompts[1]) or decode(*prompts)
     )
     size = (120, 160)  # twice the image's
-    (masks,) = segmenter([image], [proposals(BOXES)], [size], rounds=2)
+    (masks,) = segmenter([image], [proposals(BOXES)], [size], Prompting(rounds=2))
     first = decode(segmenter.encode([image])[0], BOXES, None, size)
     assert len(given) == 2
     torch.testing.assert_close(given[1], mask_boxes(first.mask) / 2)
     assert masks.mask.shape == (4, *size)
+
+
+def test_boxes_much_alike_are_one_prompt(member, image, monkeypatch):
+    segmenter = member.segmenter(member.model)
+    near = BOXES.clone()
+    near[1] = BOXES[0] + torch.tensor([0.0, 0.0, 1.0, 0.0])
+    given, decode = [], segmenter.decode
+    monkeypatch.setattr(
+        segmenter, "decode", lambda *prompts: given.append(prompts[1]) or decode(*prompts)
+    )
+    (masks,) = segmenter([image], [proposals(near)], [(60, 80)], Prompting(same_box=0.9))
+    assert torch.equal(given[0][1], BOXES[0])
+    assert torch.equal(given[0][[0, 2, 3]], near[[0, 2, 3]])
+    assert torch.equal(masks.mask[0], masks.mask[1])
+
+
+def test_uniting_boxes_takes_the_first_that_is_near_enough():
+    box = torch.tensor([[0, 0, 10, 10], [0, 0, 10, 9], [0, 0, 10, 8], [5, 5, 5, 5], [0, 0, 10, 10]])
+    found = united(box.float(), 0.9)
+    assert found.tolist() == box[[0, 0, 2, 3, 0]].tolist()
+    assert united(box, 1.0) is box
 
 
 def test_images_without_prompts_are_not_encoded(member, image, monkeypatch):
@@ -98,7 +125,7 @@ def test_images_without_prompts_are_not_encoded(member, image, monkeypatch):
     masks = segmenter([image] * 3, several, sizes)
     assert encoded == [2]
     assert [tuple(each.mask.shape) for each in masks] == [(4, 60, 80), (0, 7, 9), (2, 30, 40)]
-    (alone,) = segmenter([image], [proposals(BOXES)], [(60, 80)], use_points=True)
+    (alone,) = segmenter([image], [proposals(BOXES)], [(60, 80)], Prompting(use_points=True))
     expected = segmenter.decode(segmenter.encode([image])[0], BOXES, POINTS)
     assert torch.equal(alone.mask, expected.mask)
     assert not torch.equal(alone.iou, masks[0].iou)

@@ -3,7 +3,7 @@
 ``encode`` an image once, ``decode`` boxes and points as often as you like.
 """
 
-from .contract import SEGMENTER_REGISTRY, Encoded, Segmenter, build_segmenter
+from .contract import SEGMENTER_REGISTRY, Encoded, Prompting, Segmenter, build_segmenter
 from .hq_sam import HQSAM
 from .mobile_sam import MobileSAM
 from .sam import SegmentAnything
@@ -15,6 +15,7 @@ __all__ = [
     "SEGMENTER_REGISTRY",
     "Encoded",
     "MobileSAM",
+    "Prompting",
     "SegmentAnything",
     "Segmenter",
     "build_segmenter",

@@ -4,12 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from fvcore.common.registry import Registry
 from torch import Tensor, nn
+from torchvision.ops import box_iou
 
 from ....structures import Masks, Proposals, mask_boxes
 from ....utils.errors import ConfigError
@@ -29,6 +30,21 @@ class Encoded:
     features: tuple[Tensor, ...]  # float [1, C, h, w] each; the decoder's input first
     input_size: tuple[int, int]  # (height, width) of the resized image, without padding
     image_size: tuple[int, int]  # (height, width) of the image, pixels
+
+
+class Prompting(NamedTuple):
+    """How proposals become prompts.
+
+    Attributes:
+        use_points: prompt with each proposal's point besides its box.
+        rounds: how often the segmenter is prompted; after the first with its own masks' boxes.
+        same_box: boxes without points that overlap by an IoU of so much or more are one prompt, the
+            first of them, whatever their categories; 1 for equal ones alone.
+    """
+
+    use_points: bool = False
+    rounds: int = 1
+    same_box: float = 1.0
 
 
 class Segmenter(nn.Module, ABC):
@@ -111,16 +127,13 @@ class Segmenter(nn.Module, ABC):
         images: Sequence[Tensor],
         proposals: Sequence[Proposals],
         sizes: Sequence[tuple[int, int]],
-        use_points: bool = False,
-        rounds: int = 1,
+        prompting: Prompting = Prompting(),  # noqa: B008
     ) -> list[Masks]:
         """Masks of many images' proposals; images without proposals are never encoded.
 
         Args:
             images: as for ``encode``.
             sizes: of each image's masks, as for ``decode``.
-            use_points: prompt with each proposal's point besides its box.
-            rounds: how often the segmenter is prompted; after the first with its own masks' boxes.
         """
         prompted = [image for image, each in zip(images, proposals, strict=True) if len(each)]
         encoded = iter(self.encode(prompted))
@@ -130,20 +143,24 @@ class Segmenter(nn.Module, ABC):
                 masks.append(self._no_masks(size))
                 continue
             features = next(encoded)
-            found = self._decode_proposals(features, each, size, use_points)
-            for _ in range(rounds - 1):
-                found = self._decode_again(features, found)
+            found = self._decode_proposals(features, each, size, prompting)
+            for _ in range(prompting.rounds - 1):
+                found = self._decode_again(features, found, prompting.same_box)
             masks.append(found)
         return masks
 
     def _decode_proposals(
-        self, encoded: Encoded, proposals: Proposals, size: tuple[int, int], use_points: bool
+        self, encoded: Encoded, proposals: Proposals, size: tuple[int, int], prompting: Prompting
     ) -> Masks:
         alone = proposals.by_point
         boxes, points = proposals[~alone], proposals[alone]
         masks = []
         if len(boxes):
-            masks.append(self.decode(encoded, boxes.box, boxes.point if use_points else None, size))
+            if prompting.use_points:
+                masks.append(self.decode(encoded, boxes.box, boxes.point, size))
+            else:
+                box = united(boxes.box, prompting.same_box)
+                masks.append(self.decode(encoded, box, None, size))
         if len(points):
             masks.append(self.decode(encoded, None, points.point, size))
         if len(masks) == 1:
@@ -151,12 +168,12 @@ class Segmenter(nn.Module, ABC):
         order = torch.cat([(~alone).nonzero()[:, 0], alone.nonzero()[:, 0]])
         return Masks.cat(masks)[order.argsort()]
 
-    def _decode_again(self, encoded: Encoded, masks: Masks) -> Masks:
+    def _decode_again(self, encoded: Encoded, masks: Masks, same_box: float) -> Masks:
         """Prompted with the masks' own boxes; an empty mask stays as it is."""
         box = mask_boxes(masks.mask)
         scale = [image / own for image, own in zip(encoded.image_size, masks.size, strict=True)]
         pixels = torch.tensor(scale[::-1] * 2, device=box.device)
-        again = self.decode(encoded, box * pixels, None, masks.size)
+        again = self.decode(encoded, united(box, same_box) * pixels, None, masks.size)
         empty = ~masks.mask.flatten(1).any(dim=1)
         return Masks(
             torch.where(empty[:, None, None], masks.mask, again.mask),
@@ -239,6 +256,20 @@ class Segmenter(nn.Module, ABC):
         at_once = max(1, pixels // (size[0] * size[1]))
         for few, masks in zip(logits.split(at_once), out.split(at_once), strict=True):
             torch.gt(self.enlarge(few, encoded, size)[:, 0], self.mask_threshold, out=masks)
+
+
+def united(box: Tensor, same: float) -> Tensor:
+    """Each box, float [N, 4], or the first one that it overlaps by an IoU of ``same`` or more and
+    that is not replaced itself."""
+    if same >= 1:
+        return box
+    alike = (box_iou(box, box) >= same).cpu().numpy()
+    first = np.full(len(box), -1)
+    for place, row in enumerate(alike):
+        if first[place] < 0:
+            first[place] = place  # an empty box is not like itself
+            first[row & (first < 0)] = place
+    return box[torch.from_numpy(first).to(box.device)]
 
 
 def free_memory(device: torch.device) -> int:
