@@ -158,7 +158,7 @@ def _add_stages(zip_: CfgNode) -> None:
     zip_.DISCOVERY = node()
     zip_.DISCOVERY.NAME = "Clusters"
     zip_.DISCOVERY.MIN_AREA = 100  # smaller objects are removed, cells
-    # Objects are looked for in what exceeds each of these similarities, 0..1, as well.
+    # Objects are looked for in all that exceeds each of these similarities, 0..1, as well.
     zip_.DISCOVERY.LEVELS = []
 
     zip_.CLUSTERING = node()

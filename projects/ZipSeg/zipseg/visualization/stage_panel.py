@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..structures import Pieces, Trace
+from ..structures import Pieces, Proposals, Trace
 from .overlays import draw_instances
 
 _COLOURS = mpl.colormaps["tab10"]
@@ -36,16 +36,8 @@ def save_stage_panel(path: str | Path, rgb: np.ndarray, trace: Trace, names: Seq
     axes[0].imshow(rgb)
     _draw_activation(axes[1], trace, present)
     _draw_pieces(axes[2], axes[3], trace.pieces)
-    axes[4].set_title(f"objects: {len(trace.proposals)}", fontsize=9)
     axes[4].imshow(rgb)
-    for box, point, index in zip(
-        trace.proposals.box.tolist(),
-        trace.proposals.point.tolist(),
-        trace.proposals.category.tolist(),
-        strict=True,
-    ):
-        _draw_box(axes[4], box, _COLOURS(index % 10))
-        axes[4].plot(*point, "+", color=_COLOURS(index % 10))
+    _draw_proposals(axes[4], trace.proposals)
     _draw_instances(axes[5], rgb, trace, names)
     FigureCanvasAgg(figure).print_png(str(path))
 
@@ -84,6 +76,17 @@ def _draw_pieces(boundary: Axes, pieces: Axes, drawn: Pieces) -> None:
     pieces.imshow(
         np.ma.masked_equal(shuffled, 0), cmap="tab20", vmin=0, vmax=19, interpolation="nearest"
     )
+
+
+def _draw_proposals(axis: Axes, proposals: Proposals) -> None:
+    """Those of the first source, of which the pieces are."""
+    first = proposals[proposals.source == 0]
+    among = f" of {len(proposals)}" if len(first) < len(proposals) else ""
+    axis.set_title(f"objects: {len(first)}{among}", fontsize=9)
+    places = (first.box.tolist(), first.point.tolist(), first.category.tolist())
+    for box, point, index in zip(*places, strict=True):
+        _draw_box(axis, box, _COLOURS(index % 10))
+        axis.plot(*point, "+", color=_COLOURS(index % 10))
 
 
 def _draw_instances(axis: Axes, rgb: np.ndarray, trace: Trace, names: Sequence[str]) -> None:

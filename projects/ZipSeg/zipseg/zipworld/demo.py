@@ -25,7 +25,7 @@ SHOWN = ("AP", "AP50", "AR@100")
 
 
 def run_demo(
-    configs: Mapping[str, str], output: Path, datasets: Path | None = None, panels: int = 12
+    configs: Mapping[str, str], output: Path, datasets: Path | None = None, panels: int = 6
 ) -> dict:
     """Evaluates each config on ``zipworld_mini`` and draws the stages of Zip.
 

@@ -13,15 +13,15 @@ from .stage import ConstantError
 
 @dataclass(frozen=True)
 class Pool(Discovery):
-    """The proposals of several ways, in the activated regions and in their parts of a higher
-    similarity; their sources are numbered on, their pieces the first's.
+    """The proposals of several ways, in the activated regions and in those of other thresholds;
+    their sources are numbered on, their pieces the first's.
 
     Where a region ends is a matter of a threshold, which is right for some objects only: at a low
     one neighbours run into each other, at a high one objects are cut.
 
     Args:
         ways: at least one.
-        levels: similarities, 0..1; what exceeds one is looked at as well.
+        levels: similarities, 0..1; all that exceeds one is looked at as well.
     """
 
     SECTIONS: ClassVar = ("DISCOVERY",)
@@ -41,11 +41,10 @@ class Pool(Discovery):
         self, features: Tensor, activation: Activation, image_size: tuple[int, int]
     ) -> tuple[Proposals, Pieces]:
         found, first = [], 0
-        cores = [
-            replace(activation, active=activation.active & (activation.similarity > level))
-            for level in self.levels
+        others = [
+            replace(activation, active=activation.similarity > level) for level in self.levels
         ]
-        for regions, way in product((activation, *cores), self.ways):
+        for regions, way in product((activation, *others), self.ways):
             proposals, pieces = way(features, regions, image_size)
             found.append((replace(proposals, source=proposals.source + first), pieces))
             first += int(proposals.source.max()) + 1 if len(proposals) else 1
