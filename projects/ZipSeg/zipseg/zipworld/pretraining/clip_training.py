@@ -243,6 +243,7 @@ def _describe(recipe: ClipRecipe) -> str:
         f" ({view.share:.0%} of the steps, {int(recipe.batch * view.times)} a step)"
         for view in recipe.views
     ]
+    regions = recipe.regions
     return (
         "contrastive, pairwise sigmoid loss with several true captions a picture and captions kept "
         "apart from each other, never boxes or masks; pictures are windows into scenes, captions "
@@ -250,6 +251,13 @@ def _describe(recipe: ClipRecipe) -> str:
         f"{recipe.first:.0%} of the steps; {recipe.recoloured:.0%} of the pictures in false "
         "colours, for which captions of colours do not count: a material looks the same in every "
         "colour"
+        + (
+            f"; {regions.share:.0%} of the steps see {regions.scenes} whole scenes with CLIP "
+            f"Surgery's tokens, of which the mean over windows of {regions.sides[0]} to "
+            f"{regions.sides[1]} px is what else a picture's embedding is (arXiv 2310.01403)"
+            if regions
+            else ""
+        )
         + (
             f"; the text tower is {PARTS[recipe.teacher]}'s, whose image embeddings are learnt too "
             f"(1 - cosine, weight {recipe.distilled:g})"
