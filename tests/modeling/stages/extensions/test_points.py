@@ -55,7 +55,7 @@ def test_a_pool_has_the_proposals_of_all_with_sources_of_their_own(activation):
     assert torch.equal(pieces.label, own_pieces.label)
 
 
-def test_levels_look_at_the_parts_of_higher_similarity_too(activation):
+def test_a_level_above_the_activations_threshold_looks_at_parts_of_its_regions(activation):
     similarity = torch.where(activation.active, 0.5, 0.0)
     similarity[0, 2:14, 2:8] = 0.8  # two cores of one region
     similarity[0, 2:14, 14:20] = 0.9
@@ -71,3 +71,16 @@ def test_levels_look_at_the_parts_of_higher_similarity_too(activation):
     assert torch.equal(pieces.label, own_pieces.label)
     with pytest.raises(ConstantError, match="levels"):
         Pool(ways=(way,), levels=(0.5, 40.0))
+
+
+def test_a_level_below_the_activations_threshold_looks_beyond_it(activation):
+    similarity = torch.where(activation.active, 0.6, 0.0)
+    similarity[1, 3:9, 3:9] = 0.4  # not active, but for one cell that is too small
+    similarity[1, 5, 5] = 0.6
+    way, features = Silhouette(min_area=4), torch.ones(3, 12, 16)
+    regions = Activation(similarity, activation.active)
+    proposals, _ = Pool(ways=(way,), levels=(0.3,))(features, regions, (24, 32))
+    alone, _ = way(features, regions, (24, 32))
+    assert 1 not in alone.category
+    assert proposals[len(alone) :].category.tolist() == [1]
+    assert proposals.box[len(alone) :].tolist() == [[3, 3, 9, 9]]
