@@ -40,7 +40,7 @@ def bank(tmp_path_factory):
 def test_steps_of_regions_reach_the_tower_after_the_first_lesson(bank):
     view = View(1.0, 64, (60, 90))
     plain = ClipRecipe(6, 2, 0.5, (view,))
-    recipe = plain._replace(regions=Regions(1.0, 2, (32, 96)))
+    recipe = plain._replace(regions=Regions(1.0, 2, 1, (32, 96)))
     task, same, other = (ClipTask("vit", bank, bank, 3, r) for r in (recipe, recipe, plain))
     precision = Precision()
     assert task.loss(5, 0.2, precision).item() == other.loss(5, 0.2, precision).item()
@@ -54,7 +54,7 @@ def test_steps_of_regions_reach_the_tower_after_the_first_lesson(bank):
 
 
 def test_pictures_of_regions_are_the_windows_of_the_scenes_shown(bank):
-    recipe = ClipRecipe(6, 2, 0.0, (), recoloured=0.5, regions=Regions(1.0, 2, (32, 96)))
+    recipe = ClipRecipe(6, 2, 0.0, (), recoloured=0.5, regions=Regions(1.0, 2, 1, (32, 96)))
     task = ClipTask("vit", bank, bank, 3, recipe)
     batch = task._regions(5, np.random.default_rng(0), Precision())
     assert batch.images.shape == (6, 3, 64, 64)

@@ -41,6 +41,7 @@ class Regions(NamedTuple):
 
     share: float  # of the steps
     scenes: int  # a step
+    recoloured: int  # of these scenes, in false colours: the teacher knows them all the same
     sides: tuple[int, int]  # least and largest side of a window, pixels
     size: int = 64  # of the teacher's input, pixels
     blocks: int = 6  # of CLIP Surgery
@@ -85,7 +86,7 @@ RECIPES = {
         named_from=NamedFrom(128, 0.5),
         teacher="resnet",
         distilled=10.0,
-        regions=Regions(0.5, 3, (32, 96)),
+        regions=Regions(0.5, 3, 2, (24, 80)),
     ),
 }
 
@@ -170,7 +171,7 @@ class ClipTask:
         windows = recipe.batch // regions.scenes
         scenes = self._sample(step, regions.scenes)
         pictures = draw_windows(self._scenes, scenes.repeat(windows), regions.sides, rng)
-        plain = regions.scenes - round(recipe.recoloured * regions.scenes)
+        plain = regions.scenes - regions.recoloured
         whole = [self._scenes.image[scene] for scene in scenes]
         whole = whole[:plain] + false_colours(whole[plain:], rng)
         cut = [
@@ -252,9 +253,10 @@ def _describe(recipe: ClipRecipe) -> str:
         "colours, for which captions of colours do not count: a material looks the same in every "
         "colour"
         + (
-            f"; {regions.share:.0%} of the steps see {regions.scenes} whole scenes with CLIP "
-            f"Surgery's tokens, of which the mean over windows of {regions.sides[0]} to "
-            f"{regions.sides[1]} px is what else a picture's embedding is (arXiv 2310.01403)"
+            f"; {regions.share:.0%} of the steps see {regions.scenes} whole scenes, "
+            f"{regions.recoloured} of them in false colours, with CLIP Surgery's tokens, of which "
+            f"the mean over windows of {regions.sides[0]} to {regions.sides[1]} px is what else a "
+            "picture's embedding is (arXiv 2310.01403)"
             if regions
             else ""
         )
