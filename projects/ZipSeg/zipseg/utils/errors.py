@@ -1,6 +1,7 @@
 """Errors meant for the user: one clear sentence with the way out, shown without a traceback."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 
@@ -47,6 +48,10 @@ def run_or_explain() -> Iterator[None]:
     except ZipSegError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever reads has seen enough, as `head` does; what is left in the buffer goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def loading_problem(error: Exception) -> str:

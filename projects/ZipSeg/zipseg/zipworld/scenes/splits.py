@@ -22,11 +22,15 @@ SPLITS = {
     "zipworld_pretrain": range(11_000_000, 11_100_000),
     "zipworld_pretrain_val": range(12_000_000, 12_001_000),
     "zipworld_train": range(13_000_000, 13_002_000),
-    "zipworld_val": range(14_000_000, 14_000_300),
+    "zipworld_unlabelled": range(18_000_000, 18_000_400),
+    "zipworld_val": range(14_000_000, 14_000_200),
     "zipworld_small": range(19_000_000, 19_000_080),
     "zipworld_mini": range(15_000_000, 15_000_040),
 }
-EVALUATION_SPLITS = ("zipworld_train", "zipworld_val", "zipworld_small", "zipworld_mini")
+EVALUATION_SPLITS = (
+    *("zipworld_train", "zipworld_unlabelled", "zipworld_val"),
+    *("zipworld_small", "zipworld_mini"),
+)
 _PRETRAINING_SPLITS = ("zipworld_pretrain", "zipworld_pretrain_val")
 
 
