@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in NETWORKS:
         parser.add_argument(f"--{name}", help="another network than the small one that ships")
         parser.add_argument(f"--{name}-weights", help='its weights; "random" for none')
+    parser.add_argument("--segmenter", help="whose --sam is a type; default: SegmentAnything")
     parser.add_argument("--output", type=Path, help="a JSON file")
     parser.add_argument("--pictures", type=Path, help="folder for pictures of a few images")
 
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
 
     register_zipworld()  # for the environment as it is now
     given = vars(args)
-    options = [word for name in NETWORKS for word in (name, f"{name}_weights")]
+    options = ["segmenter", *(f"{name}{end}" for name in NETWORKS for end in ("", "_weights"))]
     networks = Networks(**{each: given[each] for each in options if given[each] is not None})
     named = args.dataset is not None
     reported = from_registered(args.dataset) if named else from_files(args.json, args.images)
