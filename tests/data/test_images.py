@@ -114,7 +114,14 @@ def test_the_limit_is_the_only_one(tmp_path):
 
 
 def test_every_suffix_that_pillow_reads_and_the_rest_counted(tmp_path, caplog, picture):
-    saved = {".jfif": "JPEG", ".jpe": "JPEG", ".png": "PNG", ".ppm": "PPM", ".tiff": "TIFF"}
+    saved = {
+        ".jfif": "JPEG",
+        ".jpe": "JPEG",
+        ".png": "PNG",
+        ".ppm": "PPM",
+        ".tiff": "TIFF",
+        ".mpo": "JPEG",
+    }
     for optional, suffix in (("JPEG2000", ".jp2"), ("AVIF", ".avif")):
         if optional in Image.SAVE:
             saved[suffix] = optional

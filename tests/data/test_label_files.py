@@ -164,13 +164,14 @@ def test_boxes_that_contradict_their_masks_are_warned_of(label_file, tiny, caplo
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_bad_image_ends_training_with_the_message_alone(workers, label_file, tiny):
+def test_a_bad_image_ends_training_with_the_message_alone(workers, label_file, tiny, caplog):
     label_file.with_name("5.png").write_bytes(b"no image")
     with pytest.raises(ImageError) as caught:
         train(tiny("SOLVER.MAX_ITER", "6", "DATALOADER.NUM_WORKERS", str(workers)))
     path = label_file.with_name("5.png")
     assert str(caught.value).startswith(f"{path}: cannot be decoded")
     assert "Traceback" not in str(caught.value)
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_polygons_and_a_missing_image_file(tmp_path, label_file, tiny):

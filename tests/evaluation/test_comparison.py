@@ -8,6 +8,7 @@ from tests.evaluation.perturbed import perturb, small_dataset
 from tools import compare, evaluate
 
 from zipseg.evaluation.comparison import PUBLISHED, load_published
+from zipseg.utils.errors import ZipSegError
 
 DATASET = small_dataset(images=10)
 UNSEEN = "plum,fig"
@@ -100,7 +101,7 @@ def test_latex_is_printed_on_demand_and_intervals_can_be_left_out(runs, capsys):
         (["{runs}"], "2 files evaluation.json below it"),
         (["{runs}/base", "{runs}/base"], "two runs are called ['base']"),
         (["{runs}/nowhere"], "no such file"),
-        (["{runs}/base", "--published", "{runs}/base/evaluation.json"], "row 0 lacks"),
+        (["{runs}/base", "--published", "{runs}/base/evaluation.json"], "not a list of objects"),
     ],
 )
 def test_errors_are_one_line(runs, capsys, arguments, message):
@@ -110,6 +111,35 @@ def test_errors_are_one_line(runs, capsys, arguments, message):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dataset": ...},
+        {"images": "many"},
+        {"results": []},
+        {"results": {"segm": "high"}},
+        {"results": {"segm": {"AP": "high"}}},
+        {"groups": {"segm": 3}},
+    ],
+)
+def test_damaged_evaluations_are_named(change, runs, tmp_path, capsys):
+    content = json.loads((runs / "base" / "evaluation.json").read_text()) | change
+    content = {key: value for key, value in content.items() if value is not ...}
+    path = tmp_path / "evaluation.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(SystemExit) as stopped:
+        compare.main([str(path), str(runs / "base")])
+    assert stopped.value.code == 2
+    assert f"error: {path}: damaged or changed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["3", "[3]", "[null]", '{"rows": []}'])
+def test_published_rows_are_objects(content, tmp_path):
+    (tmp_path / "published.json").write_text(content)
+    with pytest.raises(ZipSegError, match=r"published.json: not a list of objects"):
+        load_published(tmp_path / "published.json")
 
 
 def test_every_published_row_has_a_source_and_percentages():

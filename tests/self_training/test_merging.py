@@ -148,3 +148,15 @@ def test_the_command_line(tmp_path, capsys):
     assert info["merge"]["rule"] == MergeRule()._asdict()
     assert merge_pseudo_labels.main([*files, "--previous-score", "0.5"]) == 0
     assert len(read_labels(files[2])["annotations"]) == 1
+
+
+@pytest.mark.parametrize("merge", [None, [], "round 1", {"generation": None}, {"generation": "1"}])
+def test_what_other_tools_left_in_the_place_of_a_merge_counts_as_none(merge):
+    previous = labels(info={"merge": merge})
+    assert merge_labels(labels(), previous)["info"]["merge"]["generation"] == 1
+
+
+def test_an_image_of_another_id_stays_one_image():
+    images = [{"id": i, "file_name": f"{i}.png", "height": 8, "width": 8} for i in (1, 2)]
+    merged = merge_labels(labels(images=images), labels(images=[images[0], {**images[1], "id": 9}]))
+    assert merged["images"] == images

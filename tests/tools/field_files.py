@@ -34,6 +34,11 @@ REFUSED = {
     "VIA by image": ({"a.jpg1": {"filename": "a.jpg", "regions": []}}, "VIA's own format"),
     "Supervisely": ({"size": {"height": 8, "width": 8}, "objects": []}, "Supervisely's own format"),
     "FiftyOne": ({"samples": []}, "FiftyOne's own format"),
+    "SuperAnnotate": ({"metadata": {}, "instances": []}, "SuperAnnotate's own format"),
+    "V7": ({"version": "2.0", "item": {}, "annotations": []}, "V7 Darwin's own format"),
+    "Datumaro": ({"info": {}, "categories": {}, "items": []}, "Datumaro's own format"),
+    "GeoJSON": ({"type": "FeatureCollection", "features": []}, "with the lists images"),
+    "panoptic": (every(TRUTH, segments_info=[], category_id=...), "panoptic format"),
     "Label Studio": ([{"id": 1, "annotations": [], "data": {}}], "bare list"),
     "CreateML": ([{"image": "a.jpg", "annotations": []}], "bare list"),
     "Pascal VOC": ("<annotation><folder>x</folder></annotation>", "not a JSON file"),
@@ -43,9 +48,16 @@ REFUSED = {
     "a trailing comma": ('{"images": [],}', "not a JSON file"),
     "single quotes": ("{'images': []}", "not a JSON file"),
     "gzip": (b"\x1f\x8b\x08\x00abc", "compressed"),
+    "xz": (b"\xfd7zXZ\0", "compressed"),
+    "Zstandard": (b"\x28\xb5\x2f\xfd\x24", "compressed"),
     "zip": (b"PK\x03\x04abc", "compressed"),
     "two lists": ('{"images": [], "images": []}', 'two lists "images"'),
     "images by id": ({**TRUTH, "images": {"1": TRUTH["images"][0]}}, 'no list "images"'),
+    "no images, no annotations": ({**TRUTH, "images": [], "annotations": []}, "has no images"),
+    "file name with NUL": (images(file_name="a\0.jpg"), "has a NUL character"),
+    "ids that decimals blur": (
+        json.dumps(TRUTH).replace('"id": 1,', '"id": 1e16,', 1), "64 bits hold exactly"
+    ),
     "half ids": (edited(TRUTH, lambda t: t["images"][0].update(id=1.5)), "id 1.5"),
     "half widths": (images(width=64.5), "width is 64.5"),
     "iscrowd 2": (every(TRUTH, iscrowd=2), "iscrowd is 2"),
@@ -87,6 +99,11 @@ TAKEN = {
     "ids as decimals": (
         edited(TRUTH, lambda t: [i.update(id=float(i["id"])) for i in t["images"]]), "2 ids in text"
     ),
+    "paths of Windows": (
+        edited(TRUTH, lambda t: [i.update(file_name=f"in\\{i['file_name']}") for i in t["images"]]),
+        "",
+    ),
+    "another tool's info": ({**TRUTH, "info": {"provenance": {"source": {"root": 3}}}}, ""),
     "sizes as decimals": (images(width=64.0), ""),
     "ids from 0": (edited(TRUTH, lambda t: t["annotations"][0].update(id=0)), ""),
     "no info, no licenses": ({**TRUTH, "info": None, "licenses": None}, ""),

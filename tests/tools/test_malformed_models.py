@@ -58,6 +58,7 @@ def test_labels_that_are_taken_with_a_word(kind, photos, tmp_path, capsys, warni
     content, told = TAKEN[kind]
     for photo in photos.iterdir():
         (tmp_path / photo.name).symlink_to(photo)
+    (tmp_path / "in").symlink_to(photos)
     written(tmp_path / "labels.json", content)
     call = train(tmp_path, tmp_path / "out")
     if all(a.get("segmentation") in (None, {}, []) for a in content["annotations"]):

@@ -229,3 +229,9 @@ def test_the_header_names_config_and_weights():
     provenance["config"]["MODEL"] |= {"META_ARCHITECTURE": "GeneralizedRCNN", "WEIGHTS": "m.pth"}
     assert "GeneralizedRCNN · COCO/zip.yaml · m.pth" in report._subtitle(made, provenance)
     assert report._subtitle(made, None) == "2026-01-01"
+
+
+def test_a_file_without_images_has_a_report(tmp_path):
+    nothing = {"images": [], "categories": [], "annotations": []}
+    write_labels(tmp_path / "labels.json", nothing)
+    assert write_report(tmp_path).exists()

@@ -23,6 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from zipseg.data.coco_format import read_labels
+
 LABELS = {"tuned": "zip_embedded", "faithful": "zip_embedded_faithful"}
 
 
@@ -63,13 +65,13 @@ class Checkout:
         command = [sys.executable, *map(str, words)]
         subprocess.run(command, cwd=self.tree, env=self.environment, check=True)
 
-    # Files are read as plain JSON here: whatever a checkout has written is compared as it is, and a
-    # reader that mends would hide differences.
+    # Outputs are read as plain JSON here: whatever a checkout has written is compared as it is, and
+    # a reader that mends would hide differences.
 
     def labels(self, settings: str, scenes: int) -> dict[str, Any]:
         """Labels the first scenes of zipworld_val."""
         self.run("datasets/prepare_zipworld.py", "zipworld_val", "--root", self.root)
-        truth = json.loads((self.root / "zipworld/annotations/zipworld_val.json").read_text())
+        truth = read_labels(self.root / "zipworld/annotations/zipworld_val.json")
         folder = self.work / f"first-{scenes}"
         folder.mkdir(exist_ok=True)
         for image in truth["images"][:scenes]:

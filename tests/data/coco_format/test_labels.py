@@ -85,3 +85,14 @@ def test_round_trip_through_pycocotools_and_detectron2(tmp_path):
     assert [a["segmentation"] for a in uniform["annotations"]] == [
         a["segmentation"] for a in coco.anns.values()
     ]
+
+
+def test_scores_and_boxes_that_filters_are_not_made_for_are_counted(tmp_path, caplog):
+    (first,) = GOOD["annotations"]
+    more = [{**first, "id": n, "score": score} for n, score in ((2, 95), (3, -0.1), (4, 0.5))]
+    flat = {**first, "id": 5, "bbox": [1, 1, 0, 4], "segmentation": None}
+    labels = {**GOOD, "annotations": [first, *more, flat]}
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    read_labels(tmp_path / "labels.json")
+    assert "2 scores outside of 0 .. 1" in caplog.text
+    assert "1 boxes without an area" in caplog.text

@@ -26,3 +26,14 @@ def test_what_fits_several_is_refused():
         match_images([(1, "frame.png"), (10, "y.png")], theirs)
     with pytest.raises(Unusable, match=r"images 1 \(p/a.png\) and 2 \(q/a.png\) both fit a.png"):
         match_images([(1, "p/a.png"), (2, "q/a.png")], [(2, "z.png"), (3, "a.png")])
+
+
+def test_images_whose_id_the_others_lack_are_found_by_name():
+    """A file to which images were added, with ids of another counting."""
+    ours = [(1, "a.png"), (70, "in/b.png"), (71, "x/c.png"), (72, "")]
+    theirs = [(1, "a.png"), (2, "b.png"), (3, "y/c.png"), (4, "d.png")]
+    assert match_images(ours, theirs) == {1: 1, 70: 2}
+
+
+def test_accented_letters_are_the_same_in_one_character_or_two():
+    assert match_images([(5, "cafe\u0301.png")], [(9, "in/caf\u00e9.png")]) == {5: 9}

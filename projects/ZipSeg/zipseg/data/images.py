@@ -37,7 +37,8 @@ def suffixes() -> frozenset[str]:
             continue
         getattr(plugin, "register_heif_opener", lambda: None)()
     known = Image.registered_extensions().items()
-    return frozenset(s for s, form in known if form in Image.OPEN and form not in _NO_PICTURES)
+    readable = {*Image.OPEN, "MPO"} - _NO_PICTURES  # several JPEGs in one file, opened as JPEG
+    return frozenset(suffix for suffix, form in known if form in readable)
 
 
 def read_image(

@@ -63,6 +63,8 @@ class _LabelFile:
         categories = sorted(labels["categories"], key=lambda category: category["id"])
         if not categories:
             raise ConfigError("DATASETS", f"{path} has no categories")
+        if not labels["images"]:
+            raise ConfigError("DATASETS", f"{path} has no images")
         self.classes = [category["name"] for category in categories]
         self.contiguous = {category["id"]: i for i, category in enumerate(categories)}
         self.root = _image_root(path, labels, image_root)
@@ -72,7 +74,7 @@ class _LabelFile:
         labels, self._labels = self._labels or read_labels(self.path), None
         records = {
             image["id"]: {
-                "file_name": str(self.root / image["file_name"]),
+                "file_name": str(_image_file(self.root, image["file_name"])),
                 "image_id": image["id"],
                 "height": int(image["height"]),
                 "width": int(image["width"]),
@@ -93,6 +95,14 @@ class _LabelFile:
         }
 
 
+def _image_file(root: Path, name: str) -> Path:
+    """Where an image is: a name from Windows has backslashes between folders."""
+    path = root / name
+    if "\\" in name and not path.is_file():
+        return root / name.replace("\\", "/")
+    return path
+
+
 def _image_root(path: Path, labels: dict, override: str) -> Path:
     """Where the images are: TRAINING.IMAGE_ROOT, the file's provenance, or the file's folder."""
     names = [image["file_name"] for image in labels["images"]]
@@ -100,10 +110,11 @@ def _image_root(path: Path, labels: dict, override: str) -> Path:
     provenance = info.get("provenance")
     source = provenance.get("source") if isinstance(provenance, dict) else None
     known = source.get("root") if isinstance(source, dict) else None
+    known = known if isinstance(known, str) else None
     candidates = [override] if override else [known, str(path.parent)]
     for root in filter(None, candidates):
         root = local_path(root)
-        if not names or (root / names[0]).is_file():
+        if _image_file(root, names[0]).is_file():
             return root
     tried = ", ".join(str(root) for root in candidates if root)
     raise ConfigError(

@@ -1,5 +1,6 @@
 """Detectron2's trainer with label files, resumable batches and the project's evaluators."""
 
+import logging
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ..data.vocabulary import training_classes
 from ..evaluation.evaluator import build_evaluators
 from ..modeling.detectors.checks import check_parts
+from ..utils.errors import ZipSegError
 from .checkpoint import Checkpointer
 from .ema import EmaTeacher
 from .inference import training_free
@@ -94,7 +96,14 @@ class Trainer(DefaultTrainer):
         self.data_loader.start_iteration = self.start_iter
 
     def train(self) -> Mapping[str, Any]:
-        super().train()
+        # Detectron2 logs whatever ends training with its traceback: the user's own errors have a
+        # message that is told at the end.
+        told = logging.getLogger("detectron2.engine.train_loop")
+        told.addFilter(_is_no_users_error)
+        try:
+            super().train()
+        finally:
+            told.removeFilter(_is_no_users_error)
         return getattr(self, "_last_eval_results", {})
 
     def state_dict(self) -> dict[str, Any]:
@@ -104,6 +113,10 @@ class Trainer(DefaultTrainer):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._trainer.load_state_dict(state["_trainer"])
         super().load_state_dict(state)
+
+
+def _is_no_users_error(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], ZipSegError))
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:

@@ -65,6 +65,8 @@ def load_published(path: str | Path = PUBLISHED) -> list[dict[str, Any]]:
         ZipSegError: naming ``path`` and the row, if a key is missing.
     """
     rows = load_json(path)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ZipSegError(f"{path}: not a list of objects, one a published row")
     for number, row in enumerate(rows):
         if missing := _PUBLISHED_KEYS - set(row):
             raise ZipSegError(f"{path}: row {number} lacks {sorted(missing)}")

@@ -98,17 +98,22 @@ def read_report(path: str | Path, name: str | None = None) -> Report:
     content = load_json(path)
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ZipSegError(f"{path} is not an {REPORT_NAME} of format {_FORMAT}")
-    return Report(
-        name or path.parent.name,
-        path.parent,
-        content["dataset"],
-        content["images"],
-        {task: _with_nan(metrics) for task, metrics in content["results"].items()},
-        {
-            task: {ending: tuple(names) for ending, names in groups.items()}
-            for task, groups in content["groups"].items()
-        },
-    )
+    try:
+        return Report(
+            name or path.parent.name,
+            path.parent,
+            str(content["dataset"]),
+            int(content["images"]),
+            {task: _with_nan(metrics) for task, metrics in content["results"].items()},
+            {
+                task: {ending: tuple(names) for ending, names in groups.items()}
+                for task, groups in content["groups"].items()
+            },
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ZipSegError(
+            f"{path}: damaged or changed ({error!r}); evaluate again to write it anew"
+        ) from error
 
 
 def save_matches(path: Path, matches: Matches) -> None:
@@ -158,4 +163,4 @@ def _without_nan(metrics: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def _with_nan(metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {key: math.nan if value is None else value for key, value in metrics.items()}
+    return {key: math.nan if value is None else float(value) for key, value in metrics.items()}

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pycocotools import mask as mask_util
 
 from ..data.coco_format import match_images
-from ..data.coco_format.values import Unusable
+from ..data.coco_format.values import Unusable, is_whole
 from ..labeling.errors import LabelingError
 from ..labeling.filters import Selection, select
 from .rule import MergeRule
@@ -37,11 +37,11 @@ def merge_labels(new: dict, previous: dict, rule: MergeRule = MergeRule()) -> di
     """
     _check(new, previous, rule)
     previous = _as_in(new, previous)
-    generation = previous["info"].get("merge", {}).get("generation", 0) + 1
+    generation = _generation(previous["info"].get("merge")) + 1
     kept = select(new, Selection(min_score=rule.new_score))["annotations"]
     older = select(previous, Selection(min_score=rule.previous_score))["annotations"]
     kept = [{**a, "generation": generation} for a in kept]
-    older = [{**a, "generation": a.get("generation", 0)} for a in older]
+    older = [{**a, "generation": _generation(a)} for a in older]
     images = {image["id"]: image for labels in (previous, new) for image in labels["images"]}
     together = [*kept, *_apart(older, kept, rule)]
     together.sort(key=lambda a: a["image_id"])  # stable: new ones stay first
@@ -87,7 +87,15 @@ def _check(new: dict, previous: dict, rule: MergeRule) -> None:
     names = [{c["id"]: c["name"] for c in labels["categories"]} for labels in (new, previous)]
     if names[0] != names[1]:
         odd = sorted(set(names[0].items()) ^ set(names[1].items()))[:5]
-        raise LabelingError(f"the files to merge differ in their categories: {odd}")
+        raise LabelingError(
+            f"the files to merge differ in their categories: {odd}; give both the same ones"
+        )
+
+
+def _generation(entry: object) -> int:
+    """What ``merge_labels`` wrote; 0 for whatever other tools have left in its place."""
+    value = entry.get("generation") if isinstance(entry, dict) else None
+    return value if is_whole(value) else 0
 
 
 def _as_in(new: dict, previous: dict) -> dict:

@@ -18,6 +18,9 @@ from .errors import CannotWrite, ZipSegError
 if TYPE_CHECKING:
     import numpy as np
 
+# How gzip, zip, bzip2, xz, Zstandard and 7z files start.
+_COMPRESSED = (b"\x1f\x8b", b"PK", b"BZ", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf")
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[IO[bytes]]:
@@ -73,7 +76,7 @@ def load_json(path: str | Path) -> Any:
     """
     try:
         content = Path(path).read_bytes()
-        if content[:2] in (b"\x1f\x8b", b"PK", b"BZ"):
+        if content.startswith(_COMPRESSED):
             raise ZipSegError(f"{path}: not a JSON file but a compressed one; unpack it first")
         # The reader of COCO files comes here for what msgspec does not take.
         return json.loads(content)

@@ -33,7 +33,7 @@ def histograms(labels: dict, throughput: dict | None) -> list[dict]:
     counts = {image["id"]: 0 for image in labels["images"]}
     for annotation in annotations:
         counts[annotation["image_id"]] += 1
-    per_image = np.minimum(list(counts.values()), 20)
+    per_image = np.minimum(np.array(list(counts.values()), int), 20)
     charts = [
         _chart("Scores", np.histogram(scores, 20, (0, 1))[0], ["0", "0.5", "1"], "labels"),
         _chart(

@@ -15,12 +15,16 @@ from .stream import EntryList, Section
 from .values import Unusable
 
 LISTS = ("images", "categories", "annotations")
+_FORM = "a COCO-format file is an object with the lists images, annotations and categories"
 # Members that give away whose format a file is of.
 _TOOLS = {
     "LabelMe": {"shapes", "imagePath"},
     "VIA": {"_via_img_metadata"},
     "Supervisely": {"size", "objects"},
     "FiftyOne": {"samples"},
+    "SuperAnnotate": {"metadata", "instances"},
+    "V7 Darwin": {"item", "annotations"},
+    "Datumaro": {"items", "categories"},
 }
 
 
@@ -51,7 +55,7 @@ class Catalogue(NamedTuple):
 def read_catalogue(
     members: Iterable[Section],
     tally: Tally,
-    otherwise: str = "a COCO-format file is an object",
+    otherwise: str = _FORM,
     annotations: Callable[[EntryList], None] = lambda found: None,
 ) -> Catalogue:
     """Images, categories and the rest of a COCO-format object.

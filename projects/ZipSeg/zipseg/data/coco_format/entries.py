@@ -66,6 +66,8 @@ def text(where: str, key: str, value: object) -> str:
         raise Unusable(f"{where}: {key} is {_shown(value)}, not text")
     try:
         os.fsencode(value)  # file names that are no Unicode are fine, half a character is not
+        if "\0" in value:
+            raise Unusable(f"{where}: {key} {value!r} is not text (it has a NUL character)")
     except UnicodeEncodeError as error:
         raise Unusable(f"{where}: {key} {value!r} is not text ({error.reason})") from error
     return value
@@ -134,6 +136,8 @@ def result(where: str, entry: object, known: Known, tally: Tally) -> dict:
 
 def _placed(where: str, entry: dict, known: Known, tally: Tally) -> dict:
     """The entry with image, category, mask and box made regular."""
+    if "segments_info" in entry:
+        raise Unusable(f"{where}: is of COCO's panoptic format; give a file of instances")
     result = dict(entry)
     for key, listed, what in (
         ("image_id", known.sizes, "images"),
@@ -172,6 +176,8 @@ def _id(where: str, entry: dict, key: str, tally: Tally) -> int:
     whole = as_whole(value)
     if whole is None:
         shown = f"has no {key}" if value is None else f"{key} {_shown(value)} is no whole number"
+        if type(value) in (int, float) and value == value // 1:
+            shown += " that 64 bits hold exactly"
         raise Unusable(f"{where}: {shown}")
     tally["id"] += type(value) is not int
     return whole

@@ -125,6 +125,8 @@ def _read(opened: Opened) -> tuple[dict, Tally, tuple[np.ndarray, ...]]:
     _number(annotations, tally)
     if catalogue.is_lvis:
         del tally["iscrowd"]  # its format has none
+    tally["score"] = sum(not 0 <= annotation["score"] <= 1 for annotation in annotations)
+    tally["no extent"] = sum(0 in annotation["bbox"][2:] for annotation in annotations)
     told = _told(annotations)
     rest = {key: value for key, value in catalogue.rest.items() if key not in ("info", "licenses")}
     labels: dict[str, Any] = {

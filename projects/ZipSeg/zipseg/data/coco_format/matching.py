@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
+from unicodedata import normalize
 
 from .opening import FormatError
 from .values import Unusable
@@ -16,7 +17,8 @@ def match_images(images: Sequence[Named], others: Sequence[Named]) -> dict[int, 
     """Ids of ``images`` -> ids of the same images among ``others``, those that are found there.
 
     Equal ids are the same image if no image's name speaks against that: of two names for an id one
-    has to be the end of the other, folder by folder, the suffix aside. If any does, ids were given
+    has to be the end of the other, folder by folder, the suffix aside. Images whose id the others
+    lack are looked up by name among the rest. If any name speaks against its id, ids were given
     in another order or for other images, and names decide alone: the other image of the same name,
     or else the one of the longest common end.
 
@@ -26,17 +28,32 @@ def match_images(images: Sequence[Named], others: Sequence[Named]) -> dict[int, 
     names = dict(others)
     shared = [(i, name) for i, name in images if i in names]
     if shared and all(_agree(name, names[i]) for i, name in shared):
-        return {i: i for i, _ in shared}
+        ours = dict(images)
+        left = [(i, name) for i, name in images if i not in names]
+        others_left = [(i, name) for i, name in others if i not in ours]
+        return {i: i for i, _ in shared} | _by_names(left, others_left, whole=True)
+    return _by_names(images, others)
+
+
+def _by_names(
+    images: Sequence[Named], others: Sequence[Named], whole: bool = False
+) -> dict[int, int]:
+    """The same by the ends of paths; with ``whole`` one name has to be the end of the other."""
+    names = dict(others)
     by_end: dict[str, list[Named]] = defaultdict(list)
     for identity, name in ((i, name) for i, name in others if name):
         by_end[_parts(name)[-1]].append((identity, name))
     found = {}
-    for identity, name in images:
-        near = by_end.get(_parts(name)[-1], ())
-        common = {other: _common(_parts(name), _parts(x)) for other, x in near}
+    for identity, name in ((i, name) for i, name in images if name):
+        parts = _parts(name)
+        near = [(i, x, _parts(x)) for i, x in by_end.get(parts[-1], ())]
+        common = {other: _common(parts, theirs) for other, _, theirs in near}
+        if whole:
+            near = [n for n in near if common[n[0]] == min(len(parts), len(n[2]))]
+            common = {other: common[other] for other, *_ in near}
         best = [other for other, count in common.items() if count == max(common.values())]
         if len(best) > 1:
-            told = ", ".join(x for other, x in near if other in best[:3])
+            told = ", ".join(x for other, x, _ in near if other in best[:3])
             raise Unusable(
                 f"image {identity} ({name}) may be any of {told}; give the files the same ids, or "
                 "names with the folders that tell them apart"
@@ -72,6 +89,7 @@ def _agree(name: str, other: str) -> bool:
 
 
 def _parts(name: str) -> list[str]:
+    name = normalize("NFC", name)  # macOS writes an accented letter as two characters
     return [p for p in name.replace("\\", "/").split("/") if p not in ("", ".")] or [""]
 
 
