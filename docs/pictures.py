@@ -9,13 +9,15 @@ from pathlib import Path
 
 from detectron2.data import MetadataCatalog
 
-from zipseg import Predictor
+from zipseg import Prediction, Predictor
+from zipseg.visualization.overlays import best_of_each_place
 from zipseg.visualization.stage_panel import save_stage_panel
 from zipseg.zipworld.scenes import ensure_rendered
 
 FOLDER = Path(__file__).with_name("images")
 CONFIG = "ZipWorld/zip_embedded.yaml"
 CANDIDATES = 24  # scenes to choose from: the clearest, of few instances, sure ones
+OVERLAP = 0.5  # IoU of instances that would hide each other
 
 
 def main() -> None:
@@ -23,15 +25,20 @@ def main() -> None:
     predictor = Predictor.from_config(CONFIG)
     scenes = sorted(Path(MetadataCatalog.get("zipworld_mini").image_root).glob("*.png"))
     found = predictor([str(path) for path in scenes[:CANDIDATES]])
-    several = [each for each in found if len(each.instances) > 3]
-    best = min(
-        several, key=lambda each: len(each.instances) - 10 * each.instances.scores[:4].mean()
-    )
+    best = min(found, key=unclear)
     FOLDER.mkdir(exist_ok=True)
     panel = FOLDER / "stages.png"
     save_stage_panel(panel, best.image, best.stages, best.names)
-    best.draw(score=0.3, most=12).save(FOLDER / "masks.jpg", quality=88)
+    best.draw(score=0.3, most=12, overlap=OVERLAP).save(FOLDER / "masks.jpg", quality=88)
     print(best.file_name, panel)
+
+
+def unclear(found: Prediction) -> float:
+    """How much there is to see beside four sure instances."""
+    seen = best_of_each_place(found.instances, OVERLAP)
+    if len(seen) < 4:
+        return float("inf")
+    return len(seen) - 10 * float(seen.scores[:4].mean())
 
 
 if __name__ == "__main__":

@@ -4,17 +4,17 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from detectron2.config import CfgNode, get_cfg
+from detectron2.config import get_cfg
 
 from zipseg.cli.grammar import Parser, parse
 from zipseg.cli.main import COMMANDS
 from zipseg.config import add_zip_config, get_config_file
+from zipseg.utils.keys import paths_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -64,14 +64,6 @@ def test_the_config_keys_named_exist():
     assert len(named) > 40
     unknown = [each for each in named if not any(f".{k}".endswith(f".{each[1]}") for k in known)]
     assert not unknown
-
-
-def paths_of(node: CfgNode, above: str = "") -> Iterator[str]:
-    """The dotted paths of all keys and sections."""
-    for name, value in node.items():
-        yield above + name
-        if isinstance(value, CfgNode):
-            yield from paths_of(value, f"{above}{name}.")
 
 
 def test_the_readme_is_short():

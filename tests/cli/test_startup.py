@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.startup import MISSING, rows
+from benchmarks.startup import MISSING, TINY, rows
 from PIL import Image
 
 from zipseg.cli.main import COMMANDS
@@ -17,7 +17,9 @@ from zipseg.cli.main import COMMANDS
 # What makes a start slow; a command that imports one of them before it has to fails here.
 HEAVY = ("torch", "torchvision", "detectron2", "open_clip", "segment_anything", "matplotlib")
 NUMERIC = (*HEAVY, "numpy", "scipy", "cv2", "PIL", "pycocotools")
-SCRIPTS = sorted((Path(__file__).parents[2] / "tools").glob("[a-z]*.py"))
+TOOLS = Path(__file__).parents[2] / "tools"
+SCRIPTS = sorted(TOOLS.glob("[a-z]*.py"))
+EXPERIMENTS = sorted((TOOLS / "experiments").glob("[a-z]*.py"))
 # One interpreter runs the command lines that it is given, one after the other.
 RUN = """
 import contextlib, io, json, sys
@@ -36,6 +38,16 @@ for words in lines:
         ends.append((code, text.getvalue()))
 print(json.dumps(ends))
 """
+KEYS = [  # changes of a config that do not fit, and what is said
+    (("MODEL.ZIP.SEGMENTR.WEIGHTS", "auto"), "no such key; did you mean MODEL.ZIP.SEGMENTER.WEI"),
+    (("MODEL.ZIP.SAM.WEIGHTS", "auto"), "no such key; MODEL.ZIP has ACTIVATION, AUTOCAST, BOUND"),
+    (
+        ("MODEL.ZIP.CLUSTERING.K", "few"),
+        "MODEL.ZIP.CLUSTERING.K: 'few' is of type str, expected in",
+    ),
+    (("MODEL.ZIP", "few"), "MODEL.ZIP: is a section of keys; give MODEL.ZIP.KEY VALUE"),
+    (("MODEL.DEVICE", "cpu", "TRAINING.SHARS", "3"), "TRAINING.SHARS: no such key; did you mean"),
+]
 MISTAKES = [
     *((name, *words) for name, words in MISSING.items()),
     ("predict", ".", "--names", "cat", "--config-file", "none.yaml"),
@@ -73,10 +85,43 @@ def test_scripts_of_a_checkout_are_commands(script):
     assert done.stdout.startswith("usage: zipseg ")
 
 
+@pytest.mark.parametrize("script", EXPERIMENTS, ids=lambda script: script.stem)
+def test_scripts_of_experiments_explain_themselves_at_once(script):
+    code = f"import runpy, sys; sys.modules |= dict.fromkeys({HEAVY}); sys.argv = sys.argv[1:]; "
+    code += "runpy.run_path(sys.argv[0], run_name='__main__')"
+    for words, end in (("--help", 0), ("--no-such-option", 2)):
+        line = [sys.executable, "-c", code, script, words]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        assert done.returncode == end, done.stderr
+        assert (end == 0) == ("usage: " in done.stdout)
+
+
 def test_what_is_missing_is_said_before_any_is_loaded(tmp_path):
     for words, (code, text) in zip(MISTAKES, run(MISTAKES, NUMERIC, tmp_path), strict=True):
         assert code == 2, (words, text)
         assert "no such" in text or "does not exist" in text
+
+
+def test_keys_of_its_own_are_looked_at_before_any_is_loaded(tmp_path):
+    start = ("label", ".", "--names", "cat", "--config-file", TINY, "--output", "o")
+    lines = [(*start, *pairs) for pairs, _ in KEYS]
+    second = ("self-train", "--config-file", TINY, "--zip-config", TINY, "--dataset", "d")
+    lines.append((*second, "--output", "o", "--zip-opts", " ".join(KEYS[0][0])))
+    told = [said for _, said in KEYS] + [KEYS[0][1]]
+    for said, (code, text) in zip(told, run(lines, NUMERIC, tmp_path), strict=True):
+        assert code == 2, text
+        assert said in text
+        assert text.count("\n") == 1
+
+
+def test_names_that_cannot_be_read_are_said_before_pytorch_is_loaded(tmp_path):
+    (tmp_path / "latin.txt").write_bytes("café".encode("latin-1"))
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "a.png")
+    words = ("predict", "a.png", "--names", "latin.txt", "--config-file", TINY)
+    # Without detectron2 the command ends earlier: here it is only heard of.
+    ((code, text),) = run([words], tuple(set(HEAVY) - {"detectron2"}), tmp_path)
+    assert code == 2
+    assert "latin.txt: cannot be read as UTF-8" in text
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from zipseg.engine.schedule import follow_batch_size
 from zipseg.engine.setup import load_config
 from zipseg.engine.trainer import Trainer
 from zipseg.modeling.detectors.checks import check_parts
+from zipseg.utils.errors import ConfigError
 
 FILES = sorted(
     path
@@ -106,3 +107,24 @@ def test_detectors_train_on_photographs(data, make, detector, photographs, tmp_p
     trainer.checkpointer.save_to_disk = False  # half a gigabyte
     trainer.train()
     assert trainer.iter == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["MODEL.DEVIC", "cpu"], "MODEL.DEVIC: no such key; did you mean MODEL.DEVICE?"),
+        (["MODEL.NONE.AT_ALL", "1"], "MODEL.NONE.AT_ALL: no such key; MODEL has "),
+        (["SOLVER.MAX_ITER", "many"], "SOLVER.MAX_ITER: 'many' is of type str, expected int"),
+    ],
+)
+def test_options_that_do_not_fit_are_said_by_their_key(options, message):
+    with pytest.raises(ConfigError) as error:
+        load_config("Test/zip_tiny_random.yaml", options)
+    assert str(error.value).startswith(message)
+
+
+def test_keys_of_a_file_that_do_not_fit_are_said_with_the_file(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("MODEL: {ZIP: {SEGMENTR: {WEIGHTS: auto}}}")
+    with pytest.raises(ConfigError, match=r"own\.yaml: MODEL\.ZIP\.SEGMENTR: no such key; did you"):
+        load_config(str(path))

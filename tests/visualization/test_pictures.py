@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from zipseg.engine.setup import load_config
 from zipseg.visualization.labels import Label, place_labels
-from zipseg.visualization.overlays import draw_instances
+from zipseg.visualization.overlays import best_of_each_place, draw_instances
 from zipseg.visualization.stage_panel import save_stage_panel
 
 SIZES = [(320, 320), (4000, 30), (30, 4000), (640, 480), (24, 24), (7, 3)]  # width, height
@@ -46,6 +46,22 @@ def test_overlays_mark_the_instances(picture):
     empty = draw_instances(picture, instances[:0], metadata)
     assert min(empty.shape[:2]) >= 512
     assert (draw_instances(picture, instances, metadata) != empty).any()
+
+
+@pytest.mark.parametrize("masks", [True, False])
+def test_of_instances_in_one_place_the_best_stays(masks):
+    boxes = torch.tensor([[0, 0, 20, 20], [0, 0, 20, 19], [30, 30, 40, 40], [0, 0, 40, 40]])
+    instances = Instances((40, 40))
+    instances.pred_boxes = Boxes(boxes.float())
+    instances.scores = torch.tensor([0.5, 0.9, 0.3, 0.8])
+    instances.pred_classes = torch.arange(4)
+    if masks:
+        instances.pred_masks = torch.zeros(4, 40, 40, dtype=torch.bool)
+        for mask, (x0, y0, x1, y1) in zip(instances.pred_masks, boxes.tolist(), strict=True):
+            mask[y0:y1, x0:x1] = True
+    assert best_of_each_place(instances, 0.5).pred_classes.tolist() == [1, 3, 2]
+    assert best_of_each_place(instances, 1.0).pred_classes.tolist() == [1, 3, 0, 2]
+    assert len(best_of_each_place(instances[:0], 0.5)) == 0
 
 
 def touch(a: tuple, b: tuple) -> bool:

@@ -210,6 +210,26 @@ def test_categories_that_are_not_listed_are_counted(used, unused, said, tmp_path
         page.close()
 
 
+@pytest.mark.skipif(browser.find() is None, reason="no chromium here (README, Development)")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_names_of_categories_are_whole(width, tmp_path):
+    names = ["cat", "white marbled cushion", "yellow marbled cushion"]
+    categories = [{"id": i, "name": name} for i, name in enumerate(names, 1)]
+    image = {"id": 1, "file_name": "gone.png", "height": 40, "width": 40}
+    content = {"info": {}, "images": [image], "categories": categories, "annotations": []}
+    write_labels(tmp_path / "labels.json", content)
+    page = browser.Page(width, 900, tmp_path / "profile")
+    try:
+        page.open(write_report(tmp_path, images=tmp_path).as_uri())
+        hidden = (
+            "[...document.querySelectorAll('.bar span')].map(e => e.scrollWidth - e.clientWidth)"
+        )
+        assert page.run(hidden) == [0, 0, 0]
+        assert page.run("document.documentElement.scrollWidth") <= width
+    finally:
+        page.close()
+
+
 def test_the_header_names_config_and_weights():
     networks = {
         "SEMANTIC": {"ARCH": "ViT-B-16", "WEIGHTS": "openai"},

@@ -9,6 +9,8 @@ vit_t, WEIGHTS mobile_sam.safetensors. Exporting to ONNX has folded batch normal
 convolutions, transposed the linear layers and tabulated the attention's biases, which is undone.
 """
 
+from __future__ import annotations
+
 import argparse
 import hashlib
 import io
@@ -16,16 +18,16 @@ import tarfile
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors.torch import save
-from torch import Tensor
 
 from zipseg.utils.errors import ZipSegError, run_or_explain
 from zipseg.utils.files import write_atomically
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SHA256 = {
     "encoder.onnx": "18348d144bd357285285dbd75dacd8c44a2789ea63c5edbc908e681516e95246",
@@ -63,6 +65,8 @@ def onnx_files(source: Path) -> dict[str, bytes]:
 
 def mobile_sam_state(files: dict[str, bytes]) -> dict[str, Tensor]:
     """The checkpoint, name by name as in ``mobile_sam.pt``, without its unused classifier."""
+    import torch  # slow: --help and a missing file are answered before
+
     state = {f"image_encoder.{name}": value for name, value in parameters(files["encoder.onnx"])}
     for name, value in parameters(files["sam.onnx"]):
         name = name.removeprefix("model.")
@@ -141,6 +145,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with run_or_explain():
         state = mobile_sam_state(onnx_files(options.source))
+        from safetensors.torch import save
+
         contiguous = {name: value.contiguous() for name, value in state.items()}
         write_atomically(options.output, save(contiguous))
         print(f"{options.output}: {sum(each.numel() for each in state.values()):,} weights")

@@ -9,10 +9,6 @@ Goes on where it was stopped. The table is printed, the numbers are in --output.
 import argparse
 from pathlib import Path
 
-from zipseg.experiments.boundaries.images import from_registered
-from zipseg.experiments.photographs import measure, to_markdown
-from zipseg.modeling.networks.segmenters import build_segmenter
-from zipseg.modeling.networks.weights import fingerprint
 from zipseg.utils.errors import run_or_explain
 
 
@@ -32,6 +28,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--stability-score-thresh", type=float, default=0.95)
     parser.add_argument("--output", type=Path, default=Path("output/photographs.json"))
     options = parser.parse_args(arguments)
+
+    # Slow to import: --help and typing errors are answered before.
+    from zipseg.experiments.boundaries.images import from_registered
+    from zipseg.experiments.photographs import measure, to_markdown
+    from zipseg.modeling.networks.segmenters import build_segmenter
+    from zipseg.modeling.networks.weights import fingerprint
+
     with run_or_explain():
         photographs = from_registered(options.dataset)
         segmenter = build_segmenter(options.segmenter, options.type, options.weights, "--segmenter")

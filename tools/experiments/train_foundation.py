@@ -15,19 +15,19 @@ import logging
 import sys
 from pathlib import Path
 
-import torch
-
+import zipseg
 from zipseg.utils.errors import ZipSegError
-from zipseg.zipworld import networks as embedded
-from zipseg.zipworld.pretraining.precision import PRECISIONS
-from zipseg.zipworld.pretraining.pretraining import PLANS, Run, planned, prerender, pretrain, ship
+
+# The words of pretraining.PLANS and precision.PRECISIONS, which take half a minute to import.
+PARTS = ("vit", "resnet", "sam")
+PRECISIONS = ("float32", "float32-channels-last", "bfloat16")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--part", required=True, choices=["scenes", *PLANS])
+    parser.add_argument("--part", required=True, choices=["scenes", *PARTS])
     parser.add_argument("--output", type=Path, help="folder of checkpoint and curves")
     parser.add_argument("--scenes-root", type=Path, default="output/foundation/scenes")
     parser.add_argument("--scenes", type=int, default=12_000, help="number of training scenes")
@@ -51,7 +51,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--export",
         type=Path,
         nargs="?",
-        const=Path(embedded.__file__).parent,
+        const=Path(zipseg.__file__).parent / "zipworld" / "networks",
         help="write weights and card of the checkpoint here (default: into the package)",
     )
     options = parser.parse_args(arguments)
@@ -62,6 +62,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
+
+    import torch
+
+    from zipseg.zipworld.pretraining.pretraining import Run, planned, prerender, pretrain, ship
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
     run = Run(

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
 
 def add_zip_config(cfg: CfgNode) -> None:
-    """Adds ZipSeg's keys to a Detectron2 config, in place.
+    """Adds ZipSeg's keys to a Detectron2 config, in place, and those of ``centernet2`` where that
+    package is installed."""
+    if find_spec("centernet"):
+        from centernet.config import add_centernet_config
+
+        add_centernet_config(cfg)
+    add_own_keys(cfg)
+
+
+def add_own_keys(cfg: CfgNode) -> None:
+    """Adds ZipSeg's keys to a config that has the sections MODEL and INPUT; imports nothing.
 
     Where the released demo of the paper has a value, it is the default.
     """
@@ -232,12 +242,8 @@ def _add_evaluation(cfg: CfgNode) -> None:
 
 
 def _add_training(cfg: CfgNode) -> None:
-    """Adds ``cfg.TRAINING`` and, where the ``centernet2`` package is installed, its keys."""
+    """Adds ``cfg.TRAINING``."""
     node = type(cfg)  # nodes of one config are of one class
-    if find_spec("centernet"):
-        from centernet.config import add_centernet_config
-
-        add_centernet_config(cfg)
     training = cfg.TRAINING = node()
     # Entries of DATASETS.TRAIN and DATASETS.TEST that end in ".json" are COCO-format files, such as
     # the labels.json of `zipseg label`. Their images lie below this folder. "":

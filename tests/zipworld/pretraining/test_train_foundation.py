@@ -9,11 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.processes import SERVER
-from tools.experiments.train_foundation import main
+from tools.experiments.train_foundation import PARTS, PRECISIONS, main, parse
 
 from zipseg.modeling.networks import clip_text
+from zipseg.zipworld import networks
 from zipseg.zipworld.networks.loading import read_weights
 from zipseg.zipworld.networks.packing import TOKEN_IDS, unpack
+from zipseg.zipworld.pretraining.precision import PRECISIONS as KNOWN_PRECISIONS
+from zipseg.zipworld.pretraining.pretraining import PLANS
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +24,13 @@ def restore_threads():
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
+
+
+def test_the_words_are_those_of_the_plans():
+    assert set(PARTS) == set(PLANS)
+    assert set(PRECISIONS) == set(KNOWN_PRECISIONS)
+    options = parse(["--part", "vit", "--output", "o", "--export"])
+    assert options.export == Path(networks.__file__).parent
 
 
 def arguments(part: str, root: Path, *more: str) -> list[str]:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 import glob
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
-from ..config import get_config_file
+from ..config import add_own_keys, get_config_file
 from ..utils.errors import ConfigError, ImageError, ZipSegError
+from ..utils.keys import merge_problem
+
+# The sections that are ZipSeg's alone; what else there is only Detectron2 knows, which is slow.
+_OWN = ("MODEL.ZIP.", "MODEL.SAM_ALONE.", "EVALUATION.", "TRAINING.")
 
 
 def add_config(parser: argparse.ArgumentParser, required: bool = True) -> None:
@@ -52,6 +58,23 @@ def _base(path: str) -> str | None:
         if key.strip("\"' ") == "_BASE_" and not line[:1].isspace():
             return value.split(" #")[0].strip().strip("\"'")
     return None
+
+
+def check_pairs(options: Sequence[str]) -> None:
+    """Raises ConfigError for a KEY VALUE pair of ZipSeg's own that does not fit."""
+    pairs = zip(options[::2], options[1::2], strict=False)
+    own = [word for pair in pairs if f"{pair[0]}.".startswith(_OWN) for word in pair]
+    if not own:
+        return
+    from yacs.config import CfgNode
+
+    logging.getLogger("yacs").setLevel(logging.CRITICAL)  # it says itself what it raises
+    cfg = CfgNode({"MODEL": CfgNode(), "INPUT": CfgNode()})
+    add_own_keys(cfg)
+    try:
+        cfg.merge_from_list(own)
+    except Exception as error:  # KeyError, AssertionError, ValueError
+        raise merge_problem(error, cfg, own) from error
 
 
 def check_images(words: list[str]) -> None:

@@ -12,6 +12,7 @@ from importlib import import_module
 
 from .. import __version__, require_detectron2
 from ..utils.errors import ZipSegError, run_or_explain
+from .arguments import check_pairs
 from .grammar import Parser, parse
 
 # In the order in which a newcomer meets them.
@@ -63,6 +64,7 @@ def main(words: Sequence[str] | None = None) -> int:
     args = parse(parser, words[1:])
     quieten_dependencies()
     with run_or_explain():
+        check_pairs(getattr(args, "opts", ()))
         module.check(args)
         if name in RUN_MODELS:
             check_detectron2()

@@ -62,13 +62,15 @@ def check(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from .. import zipworld  # noqa: F401 - registers its data sets and weights
     from ..data.images import find_images
     from ..data.names import read_names
-    from ..engine.predictor import Predictor, predict_files
 
     paths = find_images(args.images)
     names = read_names(args.names) if args.names else None
+    # What is slow comes after what may be wrong.
+    from .. import zipworld  # noqa: F401 - registers its data sets and weights
+    from ..engine.predictor import Predictor, predict_files
+
     predictor = Predictor.from_config(args.config_file, names, opts=args.opts)
     summary = predict_files(predictor, paths, args.output, args.score)
     print(

@@ -18,7 +18,7 @@ from pathlib import Path
 from ..self_training.rounds import INITIALISE, SelfTraining
 from ..self_training.rule import add_merge_options
 from ..utils.errors import ZipSegError
-from .arguments import check_config, check_output_folder
+from .arguments import check_config, check_output_folder, check_pairs
 
 PAIRS = "the detector's config"
 
@@ -78,6 +78,7 @@ def check(args: argparse.Namespace) -> None:
         raise ZipSegError(f"--rounds: {args.rounds} is less than 1")
     for config_file in (*args.config_file, args.zip_config):
         check_config(config_file)
+    check_pairs(shlex.split(args.zip_opts))
     check_output_folder(args.output)
 
 

@@ -23,7 +23,7 @@ from ..data.vocabulary import use_names
 from ..structures import Trace
 from ..utils.errors import CannotWrite, ConfigError, ImageError
 from ..utils.files import write_atomically, write_json
-from ..visualization.overlays import as_jpeg, draw_instances
+from ..visualization.overlays import as_jpeg, best_of_each_place, draw_instances
 from .inference import load_model, warn_of_small_networks
 from .setup import load_config
 
@@ -55,17 +55,18 @@ class Prediction:
     def __len__(self) -> int:
         return len(self.instances)
 
-    def draw(self, score: float = 0.0, most: int = 50) -> Image.Image:
+    def draw(self, score: float = 0.0, most: int = 50, overlap: float = 1.0) -> Image.Image:
         """The picture with masks, boxes, names and scores; small pictures are enlarged.
 
         Args:
             score: instances below are left out.
             most: the best so many are drawn: more would hide each other.
+            overlap: of those that overlap more (IoU), whatever their names, the best is drawn.
         """
         shown = self.instances[self.instances.scores >= score]
-        best = shown.scores.argsort(descending=True, stable=True)[:most]
+        best = best_of_each_place(shown, overlap)[:most]
         metadata = Metadata(thing_classes=list(self.names))
-        return Image.fromarray(draw_instances(self.image, shown[best], metadata))
+        return Image.fromarray(draw_instances(self.image, best, metadata))
 
     def to_coco(self, image_id: int = 1, first_annotation: int = 1) -> dict:
         """A COCO-format dict of this image: ``images``, ``categories`` with ids from 1, and

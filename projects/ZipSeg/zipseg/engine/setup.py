@@ -7,6 +7,7 @@ from detectron2.config import CfgNode, get_cfg
 
 from ..config import add_zip_config, get_config_file
 from ..utils.errors import ConfigError
+from ..utils.keys import merge_problem
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +28,12 @@ def load_config(config_file: str, options: list[str] = ()) -> CfgNode:
             cfg.merge_from_file(config_file, allow_unsafe=False)  # YAML that runs nothing
         cfg.merge_from_list(list(options))
     except Exception as error:  # yacs and yaml raise anything from KeyError to AssertionError
-        where = config_file if not options else f"{config_file} {' '.join(options)}"
         if "CENTERNET" in str(error) and "CENTERNET" not in cfg.MODEL:
+            where = config_file if not options else f"{config_file} {' '.join(options)}"
             raise ConfigError(
                 "--config-file", f"{where}: needs a package: pip install centernet2"
             ) from error
-        raise ConfigError("--config-file", f"{where}: {error}") from error
+        raise merge_problem(error, cfg, options, config_file) from error
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         logger.warning("MODEL.DEVICE is %s but there is no GPU: using the CPU", cfg.MODEL.DEVICE)
         cfg.MODEL.DEVICE = "cpu"

@@ -5,10 +5,11 @@ import io
 
 import numpy as np
 from detectron2.data import Metadata
-from detectron2.structures import Instances
+from detectron2.structures import Instances, pairwise_iou
 from detectron2.utils.visualizer import Visualizer
 from PIL import Image
 
+from ..structures import mask_ious
 from .labels import Colour, draw_labels, place_labels
 
 _SHORT_SIDE = 512  # smaller pictures are enlarged so that labels leave something to see ...
@@ -51,6 +52,26 @@ def draw_instances(rgb: np.ndarray, instances: Instances, metadata: Metadata) ->
     boxes = (found.pred_boxes.tensor.numpy() * scale).clip(0, limits)
     draw_labels(picture, place_labels(texts, boxes, *picture.size), colours)
     return np.asarray(picture)
+
+
+def best_of_each_place(instances: Instances, overlap: float) -> Instances:
+    """Those that no better one, whatever its name, overlaps more than so much (IoU); best first.
+
+    What hides another cannot be read. Overlap is that of the masks, or of the boxes where there are
+    none.
+    """
+    found = instances.to("cpu")[instances.scores.argsort(descending=True, stable=True).cpu()]
+    if overlap >= 1:
+        return found
+    if found.has("pred_masks"):
+        iou = mask_ious(found.pred_masks)
+    else:
+        iou = pairwise_iou(found.pred_boxes, found.pred_boxes)
+    chosen: list[int] = []
+    for i in range(len(found)):
+        if not (iou[i, chosen] > overlap).any():
+            chosen.append(i)
+    return found[chosen]
 
 
 def _colour(index: int) -> Colour:

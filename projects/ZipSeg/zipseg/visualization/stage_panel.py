@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..structures import Pieces, Proposals, Trace
-from .overlays import draw_instances
+from .overlays import best_of_each_place, draw_instances
 
 _COLOURS = mpl.colormaps["tab10"]
 _NAMED = 2  # names in the title and the legend
-_DRAWN = 10  # instances, the best ones: more would hide each other
+_DRAWN = 8  # instances, the best of each place: more would hide each other
+_SAME_PLACE = 0.5  # IoU
 
 
 def save_stage_panel(path: str | Path, rgb: np.ndarray, trace: Trace, names: Sequence[str]) -> None:
@@ -90,10 +91,10 @@ def _draw_proposals(axis: Axes, proposals: Proposals) -> None:
 
 
 def _draw_instances(axis: Axes, rgb: np.ndarray, trace: Trace, names: Sequence[str]) -> None:
-    found = len(trace.instances)
-    metadata = Metadata(thing_classes=list(names))
-    axis.imshow(draw_instances(rgb, trace.instances[:_DRAWN], metadata))
-    axis.set_title(f"instances: {found}" + f", the best {_DRAWN}" * (found > _DRAWN), fontsize=9)
+    drawn = best_of_each_place(trace.instances, _SAME_PLACE)[:_DRAWN]
+    axis.imshow(draw_instances(rgb, drawn, Metadata(thing_classes=list(names))))
+    among = f" of {len(trace.instances)}" if len(drawn) < len(trace.instances) else ""
+    axis.set_title(f"instances: the best {len(drawn)}{among}", fontsize=9)
 
 
 def _draw_box(axis: Axes, box: Sequence[float], colour) -> None:
