@@ -13,7 +13,8 @@ from detectron2.config import get_cfg
 
 from zipseg.cli.grammar import Parser, parse
 from zipseg.cli.main import COMMANDS
-from zipseg.config import add_zip_config, get_config_file
+from zipseg.config import add_zip_config
+from zipseg.utils.config_files import get_config_file
 from zipseg.utils.keys import paths_of
 
 ROOT = Path(__file__).resolve().parents[1]

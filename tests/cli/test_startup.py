@@ -164,6 +164,15 @@ def test_work_on_files_needs_no_pytorch(files):
     assert report["results"]["segm"]["AP"] == pytest.approx(100)
 
 
+def test_whoever_has_seen_enough_ends_a_command_quietly(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "zipseg", "tables", "--list"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_importing_the_package_needs_no_library_of_numbers(tmp_path):
     code = f"import sys; sys.modules |= dict.fromkeys({NUMERIC})\n"
     code += "import zipseg; print(zipseg.get_config_file('Base-Zip.yaml'))"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from zipseg.config import get_config_file
+from zipseg.utils.config_files import get_config_file
 from zipseg.zipworld import demo
 from zipseg.zipworld.scenes import register_zipworld, splits
 

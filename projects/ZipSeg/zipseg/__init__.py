@@ -16,12 +16,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .config import add_zip_config, get_config_file
+    from .config import add_zip_config
     from .data.vocabulary import use_names
     from .engine.predictor import Prediction, Predictor
     from .labeling.api import label_images
     from .modeling.sam_alone import SamAlone
     from .modeling.zip import Zip
+    from .utils.config_files import get_config_file
 
 __version__ = "0.1.0"
 __all__ = [
@@ -41,7 +42,7 @@ _HOMES = {
     "SamAlone": ".modeling.sam_alone",
     "Zip": ".modeling.zip",
     "add_zip_config": ".config",
-    "get_config_file": ".config",
+    "get_config_file": ".utils.config_files",
     "label_images": ".labeling.api",
     "use_names": ".data.vocabulary",
 }

@@ -1,16 +1,12 @@
-"""Every config key of ZipSeg, documented where it is defined, and the config files that ship.
+"""Every config key of ZipSeg, documented where it is defined.
 
-Imports neither detectron2 nor torch: command lines look at keys and files before those are loaded.
+Imports neither detectron2 nor torch: command lines look at keys before those are loaded.
 """
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from .utils.errors import ConfigError
 
 if TYPE_CHECKING:
     from detectron2.config import CfgNode
@@ -316,29 +312,3 @@ def _add_noisy_label_parts(training: CfgNode) -> None:
     # and in the checkpoints' "model"; the student's own are kept beside it. 0: no average.
     training.EMA = node()
     training.EMA.DECAY = 0.0  # per iteration; shorter in the first iterations
-
-
-def config_folder() -> Path:
-    """Where the config files are: in the installed package, or at the top of a checkout."""
-    inside = Path(__file__).with_name("configs")
-    return inside if inside.is_dir() else Path(__file__).resolve().parents[3] / "configs"
-
-
-def get_config_file(name: str | Path) -> str:
-    """The path of a config file: ``name`` itself if there is such a file, or one that ships with
-    the package, such as "COCO/zip_RN50_ViT-B-16_SAM-ViT-B.yaml".
-
-    Raises:
-        ConfigError: neither exists; the message names the likeliest.
-    """
-    given = Path(name).expanduser()
-    if given.is_file():
-        return str(given)
-    folder = config_folder()
-    shipped = folder / str(name).removeprefix("configs/")
-    if not given.is_absolute() and shipped.is_file():
-        return str(shipped)
-    known = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*.yaml"))]
-    close = get_close_matches(str(name).removeprefix("configs/"), known, n=1, cutoff=0.3)
-    hint = f"; did you mean '{close[0]}', which ships with zipseg?" if close else ""
-    raise ConfigError("--config-file", f"'{name}' does not exist{hint}")

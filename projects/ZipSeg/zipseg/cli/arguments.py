@@ -8,7 +8,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..config import add_own_keys, get_config_file
+from ..config import add_own_keys
+from ..utils.config_files import get_config_file
 from ..utils.errors import ConfigError, ImageError, ZipSegError
 from ..utils.keys import merge_problem
 

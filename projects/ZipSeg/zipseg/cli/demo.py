@@ -24,7 +24,7 @@ def check(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..config import get_config_file
+    from ..utils.config_files import get_config_file
     from ..zipworld.demo import metrics_table, run_demo
 
     configs = {

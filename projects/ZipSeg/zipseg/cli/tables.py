@@ -17,7 +17,7 @@ import shlex
 import time
 from pathlib import Path
 
-from ..config import config_folder
+from ..utils.config_files import config_folder
 from ..utils.errors import ZipSegError
 from .arguments import check_file
 

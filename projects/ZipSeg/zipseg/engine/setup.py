@@ -5,7 +5,8 @@ import logging
 import torch
 from detectron2.config import CfgNode, get_cfg
 
-from ..config import add_zip_config, get_config_file
+from ..config import add_zip_config
+from ..utils.config_files import get_config_file
 from ..utils.errors import ConfigError
 from ..utils.keys import merge_problem
 

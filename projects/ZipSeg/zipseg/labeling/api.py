@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..config import get_config_file
+from ..utils.config_files import get_config_file
 from .assembly import LABELS, outcome
 from .distributed import run
 from .errors import LabelingError, Rules

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from ..config import get_config_file
+from ..utils.config_files import get_config_file
 from ..utils.errors import ConfigError
 
 

@@ -45,6 +45,7 @@ def run_or_explain() -> Iterator[None]:
     traceback."""
     try:
         yield
+        sys.stdout.flush()
     except ZipSegError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
