@@ -157,6 +157,15 @@ def test_labels_and_predictions_are_results_as_they_are(tmp_path):
     assert found["bbox"]["AP"] == found["segm"]["AP"] == pytest.approx(100)
 
 
+def test_images_that_were_never_looked_at_are_counted(tmp_path, caplog):
+    labels = scored(TRUTH)
+    first = labels["images"].pop(0)["id"]
+    labels["annotations"] = [a for a in labels["annotations"] if a["image_id"] != first]
+    found = numbers(tmp_path, TRUTH, labels)
+    assert found["segm"]["AP"] < 100
+    assert "1 images of the annotations are not listed, as if nothing was found" in caplog.text
+
+
 def test_splits_refuse_labels_without_a_category(tmp_path, capsys):
     path = written(tmp_path / "labels.json", every(scored(TRUTH), category_id=...))
     line = refusal(make_label_splits, [path, "--percent", 50, "--output", tmp_path], capsys)

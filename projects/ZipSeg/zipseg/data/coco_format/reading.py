@@ -181,7 +181,7 @@ def _translated(rows: Rows, catalogue: Catalogue, truth: GroundTruth, tally: Tal
                 f"image {image['id']} ({image.get('file_name')}) is {own} (height, width), but "
                 f"{other} in the annotations"
             )
-    _tell_left_out(catalogue, image_of, category_of, tally)
+    _tell_left_out(catalogue, image_of, category_of, len(truth.image_ids), tally)
     columns = []
     kept = np.ones(len(rows.image), bool)
     for ids, of in ((rows.image, image_of), (rows.category, category_of)):
@@ -200,9 +200,14 @@ def _tell_left_out(
     catalogue: Catalogue,
     image_of: Mapping[int, int],
     category_of: Mapping[int, int | None],
+    images: int,
     tally: Tally,
 ) -> None:
-    """Counts images and categories that the annotations lack; raises Unusable if that is all."""
+    """Counts images and categories that one of the files lacks; raises Unusable if that is all.
+
+    Args:
+        images: how many the annotations have.
+    """
     lacking = [c["name"] for c in catalogue.categories if category_of[c["id"]] is None]
     if not image_of:
         raise Unusable(
@@ -214,4 +219,5 @@ def _tell_left_out(
             "names"
         )
     tally["unlisted image"] = len(catalogue.images) - len(image_of)
+    tally["unseen image"] = images - len(set(image_of.values()))
     tally["unlisted category"] = len(lacking)

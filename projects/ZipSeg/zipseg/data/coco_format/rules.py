@@ -25,6 +25,7 @@ REPAIRS = {
 # Nothing is changed, but the numbers mean less than they seem to.
 WARNINGS = {
     "unlisted image": "images that the annotations do not have, left out",
+    "unseen image": "images of the annotations are not listed, as if nothing was found in them",
     "unlisted category": "categories that the annotations do not have, left out",
     "same file": "images of a file_name that another one has too",
     "score": "scores outside of 0 .. 1, which thresholds are not made for",
