@@ -6,7 +6,15 @@ Importing the folder registers them; those for CenterNet2 need the ``centernet2`
 
 from importlib.util import find_spec
 
-from . import backbone, clip_backbone, clip_roi_heads, mask_head, roi_heads, rpn  # noqa: F401
+from . import (  # noqa: F401
+    backbone,
+    clip_backbone,
+    clip_roi_heads,
+    mask_head,
+    prompted_rcnn,
+    roi_heads,
+    rpn,
+)
 
 if find_spec("centernet"):
     from . import centernet2  # noqa: F401
