@@ -87,7 +87,8 @@ def training_classes(cfg: CfgNode) -> tuple[str, ...]:
             for name in cfg.DATASETS[key]:
                 _check_same(classes, _classes(name, f"DATASETS.{key}"), names[0], name, key)
     number = cfg.MODEL.ROI_HEADS.NUM_CLASSES
-    if cfg.MODEL.META_ARCHITECTURE == "GeneralizedRCNN" and number != len(classes):
+    has_heads = cfg.MODEL.META_ARCHITECTURE in ("GeneralizedRCNN", "PromptedRCNN")
+    if has_heads and number != len(classes):
         raise ConfigError(
             "MODEL.ROI_HEADS.NUM_CLASSES",
             f"is {number}, but {names[0]} is trained on with {len(classes)} names; "

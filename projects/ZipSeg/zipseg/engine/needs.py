@@ -46,8 +46,9 @@ def needed_weights(cfg: CfgNode) -> Iterator[Need]:
         ConfigError: weights that nobody knows.
     """
     zip_ = cfg.MODEL.ZIP
-    if training_free(cfg):
+    if training_free(cfg) or cfg.MODEL.META_ARCHITECTURE == "PromptedRCNN":
         yield from _segmenter(zip_.SEGMENTER)
+    if training_free(cfg):
         yield from _clip(zip_.SEMANTIC, "MODEL.ZIP.SEMANTIC")
     if cfg.MODEL.META_ARCHITECTURE == "Zip" or "clip" in cfg.MODEL.BACKBONE.NAME.lower():
         yield from _clip(zip_.BOUNDARY, "MODEL.ZIP.BOUNDARY")
