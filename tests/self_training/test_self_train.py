@@ -213,4 +213,4 @@ def test_sigterm_asks_for_requeueing(tmp_path):
 def test_mistakes_are_explained(tmp_path, capsys):
     with pytest.raises(SystemExit):
         self_train(tmp_path, "--zip-opts", "NO.SUCH 1")
-    assert "error: --config-file:" in capsys.readouterr().err
+    assert "error: NO.SUCH: no such key" in capsys.readouterr().err

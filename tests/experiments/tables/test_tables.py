@@ -295,13 +295,13 @@ def test_a_failing_row_does_not_stop_the_others(tables, monkeypatch, capsys):
     assert len(tables.kept()) == 11
 
 
-ROWS = config_folder() / "experiments"
+DECLARED = config_folder() / "experiments"
 
 
 @pytest.mark.parametrize(("file", "first"), [("zipworld", "sam-alone"), ("training", "zip")])
 def test_the_projects_own_rows(tmp_path, file, first):
     """All declared, all configs there, and every key known."""
-    found = read_rows(ROWS / f"{file}.yaml")
+    found = read_rows(DECLARED / f"{file}.yaml")
     assert next(iter(found.rows)) == first
     assert {row.table for row in found.rows.values()} == set(found.tables)
     programs = Programs(tmp_path)
@@ -309,7 +309,7 @@ def test_the_projects_own_rows(tmp_path, file, first):
 
 
 def test_shares_of_labels_begin_both_ways():
-    found = read_rows(ROWS / "training.yaml").rows.values()
+    found = read_rows(DECLARED / "training.yaml").rows.values()
     shares = [row for row in found if row.table == "fractions"]
     shares = [row for row in shares if not row.name.startswith("scratch-longer")]
     assert {(r.keys["percent"], r.keys["seed"], r.start) for r in shares} == {
@@ -326,7 +326,7 @@ def test_a_dry_run_prints_every_command_without_pytorch(tmp_path):
         "assert not {'torch', 'detectron2', 'matplotlib'} & set(sys.modules); sys.exit(code)"
     )
     words = ["tables", "--dry-run", "--work", str(tmp_path / "w"), "--results", str(tmp_path / "r")]
-    words += ["--rows", str(ROWS / "training.yaml")]
+    words += ["--rows", str(DECLARED / "training.yaml")]
     run = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
     )

@@ -10,7 +10,7 @@ def test_splits_are_disjoint():
 
 
 def test_splits_have_the_documented_sizes():
-    assert [len(SPLITS[name]) for name in EVALUATION_SPLITS] == [2000, 300, 80, 40]
+    assert [len(SPLITS[name]) for name in EVALUATION_SPLITS] == [2000, 400, 200, 80, 40]
 
 
 def test_evaluation_seeds_are_no_pretraining_seeds():
