@@ -59,6 +59,17 @@ def test_seeds_are_held_against_their_spread(tmp_path):
     assert held == "no"
 
 
+def test_single_runs_are_not_sure(tmp_path):
+    for name, value in (("a", 20.0), ("b", 10.0)):
+        _keep(tmp_path, f"t/{name}", {"segm": {"AP": value}})
+    found = _verdict(
+        tmp_path,
+        _claim(rows=["t/a"], less=["t/b"], least=6),
+        _claim(rows=["t/a"], less=["t/b"], least=11),
+    )
+    assert [held for _, _, held in found] == ["perhaps", "no"]
+
+
 def test_what_was_not_run_is_said_with_its_command(tmp_path):
     ((number, _, held),) = _verdict(tmp_path, _claim(rows=["t/later"], least=1))
     assert (number, held) == ("not run: t/later", "not measured")
