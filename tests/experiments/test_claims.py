@@ -67,7 +67,7 @@ def test_single_runs_are_not_sure(tmp_path):
         _claim(rows=["t/a"], less=["t/b"], least=6),
         _claim(rows=["t/a"], less=["t/b"], least=11),
     )
-    assert [held for _, _, held in found] == ["perhaps", "no"]
+    assert [held for _, _, held in found] == ["may be", "no"]
 
 
 def test_what_was_not_run_is_said_with_its_command(tmp_path):

@@ -51,7 +51,7 @@ def write_claims(declared: Path, results: Path, output: Path) -> str:
             f"Made by `tools/experiments/claims.py` from `{declared}` and the kept rows that it "
             "names. An interval is a 95 % one of a paired bootstrap over the images; ± is the "
             "sample standard deviation over seeds. A difference is held if it reaches what is "
-            "asked for and its interval excludes zero; perhaps it is if it is one of single runs.\n",
+            "asked for and its interval excludes zero; of single runs it may be.\n",
             markdown(head, table),
             *(_paragraph(c, command) for c, (_, command) in zip(claims, parts, strict=True)),
         ]
@@ -87,7 +87,7 @@ def _judged(claim: Mapping[str, Any], results: Path) -> tuple[list[str], str]:
             number = f"{value:+.1f} ({own} less {other})"
     if least is None:
         return [number, asked, ""], command
-    held = "no" if value < least or sure is False else "yes" if sure else "perhaps"
+    held = "no" if value < least or sure is False else "yes" if sure else "may be"
     return [number, asked, held], command
 
 
