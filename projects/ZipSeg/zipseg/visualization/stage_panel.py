@@ -1,10 +1,15 @@
-"""One picture of all stages: image, names, activation, boundaries, pieces, objects, masks."""
+"""One picture of all stages: image, names, activation, boundaries, pieces, objects, masks.
 
-from collections.abc import Sequence
+Names that lead to none of the drawn instances are left out from the activation on: whatever is
+looked for is brightest somewhere, and a name that the image does not show paints over all else.
+"""
+
+from collections.abc import Sequence, Sized
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import torch
 from detectron2.data import Metadata
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,7 +20,8 @@ from ..structures import Pieces, Proposals, Trace
 from .overlays import best_of_each_place, draw_instances
 
 _COLOURS = mpl.colormaps["tab10"]
-_NAMED = 2  # names in the title and the legend
+_NAMED = 2  # names in the title
+_LEGEND = 4  # names below the activation
 _DRAWN = 8  # instances, the best of each place: more would hide each other
 _SAME_PLACE = 0.5  # IoU
 
@@ -35,11 +41,15 @@ def save_stage_panel(path: str | Path, rgb: np.ndarray, trace: Trace, names: Seq
     present = [names[c] for c in trace.present.category.tolist()]
     axes[0].set_title(_name_list(present, trace.present.score.tolist()), fontsize=9)
     axes[0].imshow(rgb)
-    _draw_activation(axes[1], trace, present)
-    _draw_pieces(axes[2], axes[3], trace.pieces)
+    best = best_of_each_place(trace.instances, _SAME_PLACE)[:_DRAWN]
+    shown = set(best.pred_classes.tolist())
+    found = [place for place, c in enumerate(trace.present.category.tolist()) if c in shown]
+    _draw_activation(axes[1], trace, found, present)
+    _draw_pieces(axes[2], axes[3], trace.pieces, found)
     axes[4].imshow(rgb)
-    _draw_proposals(axes[4], trace.proposals)
-    _draw_instances(axes[5], rgb, trace, names)
+    _draw_proposals(axes[4], trace.proposals, found)
+    axes[5].imshow(draw_instances(rgb, best, Metadata(thing_classes=list(names))))
+    axes[5].set_title(f"instances: the best {_among(best, trace.instances)}", fontsize=9)
     FigureCanvasAgg(figure).print_png(str(path))
 
 
@@ -49,20 +59,26 @@ def _name_list(names: Sequence[str], scores: Sequence[float]) -> str:
     return "\n".join(shown[:_NAMED]) + more if shown else "no name is present"
 
 
-def _draw_activation(axis: Axes, trace: Trace, present: Sequence[str]) -> None:
+def _among(some: Sized, of: Sized) -> str:
+    return f"{len(some)} of {len(of)}" if len(some) < len(of) else f"{len(some)}"
+
+
+def _draw_activation(
+    axis: Axes, trace: Trace, found: Sequence[int], present: Sequence[str]
+) -> None:
     axis.set_title("activation", fontsize=9)
     canvas = np.ones((*trace.activation.active.shape[-2:], 3))
-    for i, active in enumerate(trace.activation.active.cpu().numpy()):
-        strength = trace.activation.similarity[i].cpu().numpy()[..., None] * active[..., None]
+    for i in found:
+        strength = (trace.activation.similarity[i] * trace.activation.active[i]).cpu().numpy()
+        strength = strength[..., None]
         canvas = canvas * (1 - strength) + np.array(_COLOURS(i % 10)[:3]) * strength
     axis.imshow(canvas.clip(0, 1))
-    for i, name in enumerate(present[:_NAMED]):
-        axis.text(
-            0, -0.02 - 0.05 * i, name, color=_COLOURS(i % 10), transform=axis.transAxes, fontsize=7
-        )
+    for line, i in enumerate(found[:_LEGEND]):
+        place, colour = (0, -0.02 - 0.05 * line), _COLOURS(i % 10)
+        axis.text(*place, present[i], color=colour, va="top", transform=axis.transAxes, fontsize=7)
 
 
-def _draw_pieces(boundary: Axes, pieces: Axes, drawn: Pieces) -> None:
+def _draw_pieces(boundary: Axes, pieces: Axes, drawn: Pieces, found: Sequence[int]) -> None:
     if drawn.boundary.is_floating_point():
         boundary.set_title("boundary strength", fontsize=9)
         boundary.imshow(drawn.boundary.cpu().numpy(), cmap="magma")
@@ -70,7 +86,8 @@ def _draw_pieces(boundary: Axes, pieces: Axes, drawn: Pieces) -> None:
         boundary.set_title(f"{len(drawn.boundary.unique())} clusters", fontsize=9)
         boundary.imshow(drawn.boundary.cpu().numpy(), cmap="tab20", interpolation="nearest")
     pieces.set_title("pieces of objects", fontsize=9)
-    label = drawn.label.cpu().numpy()
+    shared = len(drawn.label) == 1  # by all categories
+    label = (drawn.label if shared else drawn.label[list(found)]).cpu().numpy()
     kept = np.append(drawn.kept.cpu().numpy(), False)  # -1 is none
     label = np.where(kept[label], label + 1, 0).max(axis=0, initial=0)
     shuffled = np.where(label > 0, 1 + label * 7919 % 19, 0)
@@ -79,22 +96,15 @@ def _draw_pieces(boundary: Axes, pieces: Axes, drawn: Pieces) -> None:
     )
 
 
-def _draw_proposals(axis: Axes, proposals: Proposals) -> None:
+def _draw_proposals(axis: Axes, proposals: Proposals, found: Sequence[int]) -> None:
     """Those of the first source, of which the pieces are."""
-    first = proposals[proposals.source == 0]
-    among = f" of {len(proposals)}" if len(first) < len(proposals) else ""
-    axis.set_title(f"objects: {len(first)}{among}", fontsize=9)
+    of_found = torch.isin(proposals.category, proposals.category.new_tensor(found))
+    first = proposals[(proposals.source == 0) & of_found]
+    axis.set_title(f"objects: {_among(first, proposals)}", fontsize=9)
     places = (first.box.tolist(), first.point.tolist(), first.category.tolist())
     for box, point, index in zip(*places, strict=True):
         _draw_box(axis, box, _COLOURS(index % 10))
         axis.plot(*point, "+", color=_COLOURS(index % 10))
-
-
-def _draw_instances(axis: Axes, rgb: np.ndarray, trace: Trace, names: Sequence[str]) -> None:
-    drawn = best_of_each_place(trace.instances, _SAME_PLACE)[:_DRAWN]
-    axis.imshow(draw_instances(rgb, drawn, Metadata(thing_classes=list(names))))
-    among = f" of {len(trace.instances)}" if len(drawn) < len(trace.instances) else ""
-    axis.set_title(f"instances: the best {len(drawn)}{among}", fontsize=9)
 
 
 def _draw_box(axis: Axes, box: Sequence[float], colour) -> None:
