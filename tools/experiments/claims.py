@@ -8,14 +8,13 @@ yet is named with the command that runs it.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from zipseg.experiments.claims import write_claims
-from zipseg.utils.errors import ZipSegError
+from zipseg.utils.errors import run_or_explain
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -23,13 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=Path("results"), help="kept rows")
     parser.add_argument("--output", type=Path, default=Path("results/claims.md"))
     options = parser.parse_args(arguments)
-    try:
+    with run_or_explain():
         print(write_claims(options.claims, options.results, options.output))
-    except ZipSegError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,6 +9,7 @@ from detectron2.structures import Instances, pairwise_iou
 from detectron2.utils.visualizer import Visualizer
 from PIL import Image
 
+from ..modeling.stages.scoring import suppress
 from ..structures import mask_ious
 from .labels import Colour, draw_labels, place_labels
 
@@ -60,18 +61,14 @@ def best_of_each_place(instances: Instances, overlap: float) -> Instances:
     What hides another cannot be read. Overlap is that of the masks, or of the boxes where there are
     none.
     """
-    found = instances.to("cpu")[instances.scores.argsort(descending=True, stable=True).cpu()]
+    found = instances.to("cpu")
     if overlap >= 1:
-        return found
+        return found[found.scores.argsort(descending=True, stable=True)]
     if found.has("pred_masks"):
         iou = mask_ious(found.pred_masks)
     else:
         iou = pairwise_iou(found.pred_boxes, found.pred_boxes)
-    chosen: list[int] = []
-    for i in range(len(found)):
-        if not (iou[i, chosen] > overlap).any():
-            chosen.append(i)
-    return found[chosen]
+    return found[suppress(iou, found.scores, overlap)]
 
 
 def _colour(index: int) -> Colour:
