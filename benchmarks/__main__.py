@@ -3,6 +3,7 @@
 python -m benchmarks --json output/benchmark.json
 python -m benchmarks --only discovery surgery
 python -m benchmarks --only presets --device cpu
+python -m benchmarks --only throughput --opts MODEL.ZIP.AUTOCAST True
 """
 
 import argparse
@@ -29,6 +30,7 @@ from .labeling import (
 )
 from .presets import presets_benchmark, to_markdown, untrained
 from .surgery import surgery_benchmark
+from .throughput import throughput_benchmark
 from .training import training_benchmark
 from .vocabulary import vocabulary_benchmark
 
@@ -60,6 +62,12 @@ def presets(args: argparse.Namespace) -> dict:
     results = presets_benchmark(args.presets, args.device, args.opts)
     print(to_markdown(results))
     return results
+
+
+def throughput(args: argparse.Namespace) -> dict:
+    if not torch.cuda.is_available():
+        return {"skipped": "there is no GPU"}
+    return throughput_benchmark(untrained(args.config_file, "cuda", args.opts))
 
 
 # What is measured -> the function, and the ratios that its result holds.
@@ -117,6 +125,7 @@ BENCHMARKS: dict[str, tuple[Callable[[argparse.Namespace], dict], dict[str, Call
         },
     ),
     "presets": (presets, {}),
+    "throughput": (throughput, {}),
     "forward": (forward, {"non_network_fraction": itemgetter("non_network_fraction")}),
 }
 
@@ -130,7 +139,7 @@ def main() -> None:
     parser.add_argument(
         "--config-file",
         default=str(PAPER),
-        help="whose forward pass to time (default: the paper's)",
+        help="whose forward pass and throughput to time (default: the paper's)",
     )
     parser.add_argument("--opts", nargs="+", default=[], help="KEY VALUE pairs for that config")
     parser.add_argument(

@@ -131,6 +131,23 @@ def test_all_rows_once(tables, capsys):
     assert [r["name"] for r in content["rows"]][:3] == ["zip", "round1", "round2"]
 
 
+def test_a_row_may_run_on_another_device_and_is_the_same(tables):
+    assert tables.run("--only", "round1", "--device", "cuda") == 0
+    train, label, select = (
+        next(line for line in starts(tables.tools) if line.startswith(word))
+        for word in ("train", "label", "filter")
+    )
+    assert train.endswith("MODEL.DEVICE cuda")
+    assert label.endswith("MODEL.DEVICE cuda")
+    assert "MODEL.DEVICE" not in select
+    row = json.loads((tables.results / "round1.json").read_text())
+    assert row["machine"].endswith(", cuda")
+    assert "MODEL.DEVICE" not in row["commands"]["round1/train"]
+    before = starts(tables.tools)
+    assert tables.run("--only", "round1") == 0
+    assert starts(tables.tools) == before
+
+
 def test_means_and_deviations(tables):
     tables.run("--table", "shares")
     values = []

@@ -8,6 +8,7 @@ from zipseg.modeling.networks.clip_boundary import ClipBoundary
 from zipseg.modeling.networks.clip_dense import ClipDense
 from zipseg.modeling.networks.preprocess import to_device
 from zipseg.modeling.networks.segmenters.sam import SamFamily, SegmentAnything
+from zipseg.structures import Proposals
 
 # What makes the host wait for a GPU: values, sizes that depend on values, and numbers of its own
 # that it copies there.
@@ -90,10 +91,10 @@ def test_a_gpu_gives_the_cpus_tokens_and_features(path, vit_clip, resnet_clip, i
     images = [image, image[:, :40]]
     with torch.no_grad():
         tokens, features = dense.encode(images), boundary.encode(images)
+        dense.cuda(), boundary.cuda()
+        on_gpu = [to_device(each, torch.device("cuda")) for each in images]
         torch.cuda.set_sync_debug_mode("error")
         try:
-            on_gpu = [to_device(each, torch.device("cuda")) for each in images]
-            dense.cuda(), boundary.cuda()
             tokens_gpu, features_gpu = dense.encode(on_gpu), boundary.encode(on_gpu)
         finally:
             torch.cuda.set_sync_debug_mode("default")
@@ -107,11 +108,13 @@ def test_a_gpu_gives_the_cpus_tokens_and_features(path, vit_clip, resnet_clip, i
 @pytest.mark.gpu
 def test_a_gpu_gives_the_cpus_masks(member, image):
     segmenter = member.segmenter(member.model)
+    place = torch.zeros(len(BOXES), dtype=torch.int64)
+    proposals = Proposals(place, BOXES, BOXES[:, :2], place, place > 0)
     with torch.no_grad():
-        (expected,) = segmenter([image], [BOXES], None, [(60, 80)])
+        (expected,) = segmenter([image], [proposals], [(60, 80)])
         segmenter.cuda()
         try:
-            (found,) = segmenter([image.cuda()], [BOXES.cuda()], None, [(60, 80)])
+            (found,) = segmenter([image.cuda()], [proposals.to("cuda")], [(60, 80)])
         finally:
             segmenter.cpu()
     assert (found.mask.cpu() == expected.mask).float().mean() > 0.99

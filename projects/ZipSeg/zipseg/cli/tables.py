@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget-minutes", type=float, help="interrupt after this time")
     parser.add_argument("--num-gpus", type=int, help="for training")
     parser.add_argument("--num-ranks", type=int, help="for labelling")
+    parser.add_argument(
+        "--device", help="cuda, for rows whose configs say cpu; a row is the same on either"
+    )
 
 
 def check(args: argparse.Namespace) -> None:
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from ..self_training.programs import Launch, Programs
 
     begin = time.monotonic()
-    launch = Launch(num_gpus=args.num_gpus, num_ranks=args.num_ranks)
+    launch = Launch(num_gpus=args.num_gpus, num_ranks=args.num_ranks, device=args.device)
     work = args.work or Path("output") / args.rows.stem
     results = args.results or Path("results") / args.rows.stem
     rows = Rows(read_rows(args.rows), Programs(work, launch, world_inputs()), results)

@@ -27,12 +27,14 @@ class Launch:
         label: likewise for labelling.
         num_gpus: of each machine, for training; None leaves it to the program.
         num_ranks: of each machine, for labelling; None likewise.
+        device: for MODEL.DEVICE in place of the configs'; None leaves it to them.
     """
 
     train: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
     num_gpus: int | None = None
     num_ranks: int | None = None
+    device: str | None = None
 
     @property
     def gpus(self) -> tuple[str, ...]:
@@ -63,7 +65,10 @@ class Programs:
     def argv(self, step: Step) -> list[str]:
         """The words to execute, from the current directory."""
         name, *arguments = step.command
-        return [*step.launch, *self.program, name, *step.extra, *arguments]
+        device = ()
+        if self.launch.device and step.config:
+            device = ("MODEL.DEVICE", self.launch.device)
+        return [*step.launch, *self.program, name, *step.extra, *arguments, *device]
 
     def shown(self, step: Step) -> str:
         """The command line to type."""

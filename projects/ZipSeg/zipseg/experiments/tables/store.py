@@ -141,9 +141,14 @@ class Rows:
             "commit": measured["commit"],
             "finished": measured["finished"],
             "versions": {library: metadata.version(library) for library in _LIBRARIES},
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+            "machine": _machine(self.programs.launch.device),
         }
         write_json(self._path(name), content)
+
+
+def _machine(device: str | None) -> str:
+    cores = f"{platform.machine()}, {os.cpu_count()} cores"
+    return cores if device in (None, "cpu") else f"{cores}, {device}"
 
 
 def _first(measure: str, metrics: Mapping) -> Mapping:

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from .memory import free_memory
 from .preprocess import normalise, resize_short_side
 from .pyramid import find_layer
 from .strips import run_in_strips
 
 WHOLE = 8  # strips' pixels up to which an image is run at once
+GPU_BYTES = 1024  # a pixel of what runs at once on a GPU, twice what RN50x64 takes
 
 
 class ClipBoundary(nn.Module):
@@ -20,7 +22,8 @@ class ClipBoundary(nn.Module):
         layer: its name or stride, see ``find_layer``.
         size: pixels that the short side of images is made, and the most that the long side is.
         strip_pixels: images of more than ``WHOLE`` times as many pixels run in strips of so many,
-            with the same features and less memory; 0 for never.
+            with the same features and less memory; 0 for never. A GPU runs at once what it has the
+            memory for.
 
     Raises:
         ConfigError: a tower of another kind, or one that has no such layer.
@@ -53,8 +56,14 @@ class ClipBoundary(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features float32 [B, C, H / stride, W / stride] of normalised images [B, 3, H, W]."""
-        if 0 < WHOLE * self.strip_pixels < images.shape[-2] * images.shape[-1]:
+        if self.strip_pixels and not self._fits(images):
             return run_in_strips(self._steps, images, self.strip_pixels).float()
         for module in self.layers:
             images = module(images)
         return images.float()
+
+    def _fits(self, images: Tensor) -> bool:
+        """Whether they can run at once."""
+        if images.is_cuda and images[:, 0].numel() * GPU_BYTES < free_memory(images.device):
+            return True
+        return images[0, 0].numel() <= WHOLE * self.strip_pixels

@@ -14,6 +14,7 @@ from torchvision.ops import box_iou
 
 from ....structures import Masks, Proposals, mask_boxes
 from ....utils.errors import ConfigError
+from ..memory import free_memory
 from ..weights import load_weights
 
 SEGMENTER_REGISTRY = Registry("SEGMENTER")
@@ -270,11 +271,6 @@ def united(box: Tensor, same: float) -> Tensor:
             first[place] = place  # an empty box is not like itself
             first[row & (first < 0)] = place
     return box[torch.from_numpy(first).to(box.device)]
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that a GPU has left; on a CPU, where none is asked for, more than anyone needs."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 2**62
 
 
 def build_segmenter(
