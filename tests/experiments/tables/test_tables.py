@@ -67,6 +67,7 @@ LOST = {
     "config": TINY,
     "measure": "attribution",
 }
+CEILINGS = {**LOST, "name": "ceilings", "measure": "ceilings"}
 ROWS = (ZIP, ROUND1, ROUND2, SHARES, TUNED)
 
 
@@ -213,9 +214,9 @@ def test_other_networks_of_the_world_are_another_request(tables, monkeypatch, ca
 
 
 def test_everything_that_can_be_measured(tables, capsys):
-    tables.declare(ZIP, ROUND1, COMPARED, PROBE, LOST)
+    tables.declare(ZIP, ROUND1, COMPARED, PROBE, LOST, CEILINGS)
     assert tables.run("--table", "more") == 0
-    assert tables.kept() == {"zip-to-round1", "probe-lab", "lost"}
+    assert tables.kept() == {"zip-to-round1", "probe-lab", "lost", "ceilings"}
     evaluations = [line for line in starts(tables.tools) if "--eval-only" in line]
     assert len(evaluations) == 2  # of what is compared
     row = json.loads((tables.results / "zip-to-round1.json").read_text())
@@ -224,6 +225,8 @@ def test_everything_that_can_be_measured(tables, capsys):
     assert f"| round 1 less Zip | {difference:+.1f} (-1.0 to +1.0) |  | zip-to-round1 |" in text
     assert "| lab |  | 50.0 | probe-lab |" in text
     assert json.loads((tables.results / "lost.json").read_text())["metrics"]["all"]["objects"] == 7
+    ceilings = json.loads((tables.results / "ceilings.json").read_text())
+    assert ceilings["metrics"] == {"as it is": {"AP": 9.0}}
 
 
 def test_a_damaged_row_is_named(tables, capsys):

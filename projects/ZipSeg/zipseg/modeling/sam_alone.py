@@ -34,6 +34,7 @@ class SamAlone(nn.Module):
         empty_text: the empty string's embedding [D].
         score_categories: embeddings and texts to scores.
         to_instances: masks with the scores of their crops to instances.
+        power: of the predicted IoU in a mask's quality, as for Zip.
         input_format: "BGR" or "RGB".
     """
 
@@ -49,12 +50,14 @@ class SamAlone(nn.Module):
         empty_text: Tensor,
         score_categories: ScoreCategories,
         to_instances: ToInstances,
+        power: float,
         input_format: str,
     ) -> None:
         super().__init__()
         self.crops, self.segmenter = crops, segmenter
         self._generate = segmenter.mask_generator(**settings)
         self._score_categories, self._to_instances = score_categories, to_instances
+        self._power = power
         self.names, self.input_format = tuple(names), input_format
         self.register_buffer("text", text, persistent=False)
         self.register_buffer("empty_text", empty_text, persistent=False)
@@ -83,6 +86,7 @@ class SamAlone(nn.Module):
             "empty_text": empty_text,
             "score_categories": stages.score_categories,
             "to_instances": replace(stages.to_instances, category_score="crop"),
+            "power": zip_.RATING.PREDICTED_IOU,
             "input_format": input_format(cfg),
         }
 
@@ -118,7 +122,7 @@ class SamAlone(nn.Module):
         proposals = Proposals(place, mask_boxes(mask), point, torch.zeros_like(place), by_point)
         asked = resized_mask(mask, (entry.get("height", size[0]), entry.get("width", size[1])))
         masks = Masks(asked, iou.float().clamp(0, 1))
-        return self._to_instances(proposals, masks, present, masks.iou, score)
+        return self._to_instances(proposals, masks, present, masks.iou**self._power, score)
 
     def _classify(self, image: Tensor, mask: Tensor) -> tuple[Present, Tensor, Tensor]:
         """The categories of M masks, the place of each mask's among them [M] and its score [M].

@@ -20,7 +20,13 @@ _FIELDS = (
 )
 _NEEDED = ("name", "table", "title")
 # What a row may measure, and whether that is done to a model.
-MEASURES = {"evaluation": True, "attribution": True, "boundaries": False, "comparison": False}
+MEASURES = {
+    "evaluation": True,
+    "attribution": True,
+    "ceilings": True,
+    "boundaries": False,
+    "comparison": False,
+}
 _TABLE_FIELDS = {"title", "note", "columns", "across", "less_first"}
 
 
@@ -40,6 +46,7 @@ class Row:
             merged with those that it was trained on by the fields of ``MergeRule``.
         start: the row from whose checkpoint training starts, "" for the config's weights.
         measure: "evaluation" of the model; "attribution" of its lost objects to the stages;
+            "ceilings", its accuracy with one stage after the other replaced by the truth;
             "boundaries", a feature source by ``zipseg probe``; or "comparison" of evaluated rows.
         options: of the measuring command, by name; a comparison has ``rows``, the first of which
             the other is held against.

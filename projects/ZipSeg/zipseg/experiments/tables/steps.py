@@ -111,15 +111,23 @@ def _measure(declaration: Declaration, programs: Programs, row: Row, weights: Pa
     if row.measure == "boundaries":
         command = ("probe", *flags(row.options), "--output", str(product))
         return Step(name, command, product, (), settings, measured=load_json)
-    command = ("lost", "--config-file", row.config, "--output", str(folder), *flags(row.options))
+    kind, read = (
+        ((), read_fates) if row.measure == "attribution" else (("--ceilings",), read_ceilings)
+    )
+    command = ("lost", *kind, "--config-file", row.config, "--output", str(folder))
+    command = (*command, *flags(row.options), *row.opts)
     settings |= read_settings(row.config, row.opts)
-    config = (row.config, row.opts)
-    return Step(name, (*command, *row.opts), product, (), settings, config, read_fates)
+    return Step(name, command, product, (), settings, (row.config, row.opts), read)
 
 
 def read_fates(product: Path) -> dict[str, Any]:
     """Group of objects -> fate -> percent, from an attribution.json."""
     return load_json(product)["percent"]
+
+
+def read_ceilings(product: Path) -> dict[str, Any]:
+    """What was given -> metric -> percent, from a ceilings.json."""
+    return {row.pop("given"): row for row in load_json(product)["rows"]}
 
 
 def read_intervals(product: Path) -> dict[str, Any]:

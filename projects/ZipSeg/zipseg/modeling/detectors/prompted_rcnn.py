@@ -4,12 +4,13 @@ how it is bounded."""
 import torch
 from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN
-from detectron2.structures import Boxes, Instances
+from detectron2.structures import Instances
 
-from ...structures import Masks, Proposals, mask_boxes
-from ..build import prompting_of, segmenter_of
+from ...structures import Masks, Present, Proposals
+from ..build import build_stage, prompting_of, segmenter_of
 from ..networks.preprocess import to_rgb
 from ..networks.segmenters import Prompting, Segmenter
+from ..stages.scoring import ToInstances
 
 
 @META_ARCH_REGISTRY.register()
@@ -17,25 +18,44 @@ class PromptedRCNN(GeneralizedRCNN):
     """Trains as GeneralizedRCNN; for inference its boxes prompt the segmenter of the config.
 
     A detector that learns from pseudo-labels learns which objects there are, but its own masks, 28
-    cells wide, are looser than those it was shown. Scores are those of ``ToInstances``: sqrt(class
-    score * predicted IoU). Checkpoints hold the detector alone.
+    cells wide, are looser than those it was shown. Scores and the suppression of duplicates are
+    Zip's (``ToInstances``), with the detector's score of a class in place of a category's:
+    sqrt(class score * predicted IoU ** power). Checkpoints hold the detector alone.
 
     Args:
         segmenter: never trained.
         prompting: how it is prompted.
+        to_instances: the stage, whose category scores are its "crop" ones.
+        power: of the IoU that the segmenter predicts.
         arguments: GeneralizedRCNN's.
     """
 
     @configurable
-    def __init__(self, *, segmenter: Segmenter, prompting: Prompting, **arguments) -> None:
+    def __init__(
+        self,
+        *,
+        segmenter: Segmenter,
+        prompting: Prompting,
+        to_instances: ToInstances,
+        power: float,
+        **arguments,
+    ) -> None:
         super().__init__(**arguments)
-        self._prompting = prompting
+        self._prompting, self._to_instances, self._power = prompting, to_instances, power
         # Not a submodule, so that neither optimizer nor checkpoint knows it.
         self._parts = (segmenter.eval().requires_grad_(False),)
 
     @classmethod
     def from_config(cls, cfg):
-        own = {"segmenter": segmenter_of(cfg), "prompting": prompting_of(cfg)}
+        zip_, most = cfg.MODEL.ZIP, cfg.TEST.DETECTIONS_PER_IMAGE
+        own = {
+            "segmenter": segmenter_of(cfg),
+            "prompting": prompting_of(cfg),
+            "to_instances": build_stage(
+                ToInstances, zip_, category_score="crop", max_detections=most
+            ),
+            "power": zip_.RATING.PREDICTED_IOU,
+        }
         return {**super().from_config(cfg), **own}
 
     def inference(
@@ -57,11 +77,19 @@ class PromptedRCNN(GeneralizedRCNN):
             (each.get("height", image.shape[-2]), each.get("width", image.shape[-1]))
             for each, image in zip(batched_inputs, images, strict=True)
         ]
+        proposals = list(map(_prompts, found))
         with torch.no_grad():
-            masks = segmenter(images, list(map(_prompts, found)), sizes, self._prompting)
+            masks = segmenter(images, proposals, sizes, self._prompting)
         return [
-            {"instances": _segmented(each, mask)} for each, mask in zip(found, masks, strict=True)
+            {"instances": self._segmented(*each)}
+            for each in zip(found, proposals, masks, strict=True)
         ]
+
+    def _segmented(self, found: Instances, proposals: Proposals, masks: Masks) -> Instances:
+        classes = torch.arange(self.roi_heads.num_classes, device=found.scores.device)
+        present = Present(classes, torch.ones_like(classes, dtype=found.scores.dtype))
+        quality = masks.iou**self._power
+        return self._to_instances(proposals, masks, present, quality, found.scores)
 
 
 def _prompts(found: Instances) -> Proposals:
@@ -69,18 +97,3 @@ def _prompts(found: Instances) -> Proposals:
     nothing = torch.zeros_like(found.pred_classes)
     middle = box.unflatten(1, (2, 2)).mean(dim=1)
     return Proposals(found.pred_classes, box, middle, nothing, nothing.bool())
-
-
-def _segmented(found: Instances, masks: Masks) -> Instances:
-    """Detections with the segmenter's masks, best first; empty ones are removed."""
-    box = mask_boxes(masks.mask)
-    score = (found.scores * masks.iou).sqrt()
-    kept = score.argsort(descending=True, stable=True)
-    kept = kept[box[kept, 2] > box[kept, 0]]
-    return Instances(
-        masks.size,
-        pred_boxes=Boxes(box[kept]),
-        scores=score[kept],
-        pred_classes=found.pred_classes[kept],
-        pred_masks=masks.mask[kept],
-    )
