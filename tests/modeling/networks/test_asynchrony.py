@@ -95,7 +95,8 @@ def test_a_gpu_gives_the_cpus_tokens_and_features(path, vit_clip, resnet_clip, i
         on_gpu = [to_device(each, torch.device("cuda")) for each in images]
         torch.cuda.set_sync_debug_mode("error")
         try:
-            tokens_gpu, features_gpu = dense.encode(on_gpu), boundary.encode(on_gpu)
+            with torch.backends.cudnn.flags(allow_tf32=False):
+                tokens_gpu, features_gpu = dense.encode(on_gpu), boundary.encode(on_gpu)
         finally:
             torch.cuda.set_sync_debug_mode("default")
             dense.cpu(), boundary.cpu()
