@@ -34,16 +34,22 @@ def code_checksum(folders: Sequence[str]) -> str:
 
 
 def _bare(source: str) -> str:
-    """The code of a module without its texts: strings that stand by themselves."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [each for each in body if not _is_text(each)] or [ast.Pass()]
-    return ast.unparse(tree)
+    """The code of a module without its texts, strings that stand by themselves, in a form that is
+    the same for every Python: ``ast.unparse`` and ``ast.dump`` change with its versions."""
+    return repr(_plain(ast.parse(source)))
 
 
-def _is_text(node: ast.AST) -> bool:
+def _plain(value: object) -> object:
+    """A syntax tree as tuples, without fields that are empty, as those that a version adds are."""
+    if isinstance(value, ast.AST):
+        fields = ((name, _plain(each)) for name, each in ast.iter_fields(value))
+        return (type(value).__name__, *((name, each) for name, each in fields if each))
+    if isinstance(value, list):
+        return tuple(_plain(each) for each in value if not _is_text(each))
+    return None if value is None else repr(value)
+
+
+def _is_text(node: object) -> bool:
     constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     return constant and isinstance(node.value.value, str)
 
