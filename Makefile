@@ -44,7 +44,7 @@ self-training: setup
 	OMP_NUM_THREADS=$(WORKERS) $(RUN) -m zipseg self-train --rounds 2 --num-ranks $(WORKERS) \
 	    --config-file configs/SelfTraining/zipworld_miniature.yaml \
 	    --zip-config configs/ZipWorld/zip_embedded.yaml \
-	    --dataset zipworld_small --first-score 0.6 --first-overlap 0.5 --any-category \
+	    --dataset zipworld_small --first-score 0.35 --first-overlap 0.5 --any-category \
 	    --output output/self-training
 
 benchmark: setup
