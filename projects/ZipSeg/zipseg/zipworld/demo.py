@@ -5,11 +5,9 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data import DatasetCatalog
 from detectron2.evaluation import inference_on_dataset
-from tqdm import tqdm
 
-from ..data.inputs import InputReader
 from ..engine.inference import load_model
 from ..engine.setup import load_config
 from ..engine.trainer import Trainer
@@ -46,10 +44,8 @@ def run_demo(
         options = ["DATASETS.TEST", (DATASET,), "OUTPUT_DIR", str(output / name)]
         cfg = load_config(file, options)
         model = load_model(cfg)
-        if not metrics:
-            draw_panels(cfg, model, output / "panels", panels)
         results = inference_on_dataset(
-            model,
+            model if metrics else DrawingZip(model, output / "panels", panels),
             Trainer.build_test_loader(cfg, DATASET),
             Trainer.build_evaluator(cfg, DATASET),
         )
@@ -63,17 +59,29 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
-def draw_panels(cfg, model: Zip, folder: Path, count: int) -> None:
-    """Stage panels of the first scenes of the data set."""
-    folder.mkdir(parents=True, exist_ok=True)
-    root = Path(MetadataCatalog.get(DATASET).image_root)
-    inputs = InputReader(cfg)
-    paths = sorted(root.glob("*.png"))[:count]
-    for path in tqdm(paths, desc="Drawing the stages", unit="scene"):
-        entry = inputs.entry(path, inputs.pixels(path))
-        (trace,) = model.trace([entry])
-        rgb = entry["image"].permute(1, 2, 0).numpy()
-        save_stage_panel(folder / path.name, rgb, trace, model.names)
+class DrawingZip:
+    """Zip that draws the stages of the first images that it is given.
+
+    Args:
+        model: in evaluation mode.
+        folder: made if need be; gets a picture by the name of each image's file.
+        count: how many images.
+    """
+
+    def __init__(self, model: Zip, folder: Path, count: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._model, self._folder, self._left = model, folder, count
+
+    def __call__(self, batch: list[dict]) -> list[dict]:
+        """As the model's own."""
+        traces = self._model.trace(batch)
+        for entry, trace in zip(batch, traces, strict=True):
+            if self._left > 0:
+                rgb = entry["image"].permute(1, 2, 0).numpy()
+                path = self._folder / Path(entry["file_name"]).name
+                save_stage_panel(path, rgb, trace, self._model.names)
+                self._left -= 1
+        return [{"instances": trace.instances} for trace in traces]
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
