@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from zipseg.engine.setup import load_config
 from zipseg.visualization.labels import Label, place_labels
-from zipseg.visualization.overlays import best_of_each_place, draw_instances
+from zipseg.visualization.overlays import best_of_each_place, draw_instances, worth_drawing
 from zipseg.visualization.stage_panel import save_stage_panel
 
 SIZES = [(320, 320), (4000, 30), (30, 4000), (640, 480), (24, 24), (7, 3)]  # width, height
@@ -62,6 +62,14 @@ def test_of_instances_in_one_place_the_best_stays(masks):
     assert best_of_each_place(instances, 0.5).pred_classes.tolist() == [1, 3, 2]
     assert best_of_each_place(instances, 1.0).pred_classes.tolist() == [1, 3, 0, 2]
     assert len(best_of_each_place(instances[:0], 0.5)) == 0
+
+
+def test_what_scores_little_beside_the_best_is_not_worth_drawing():
+    boxes = torch.tensor([[0.0, 0, 9, 9], [20, 0, 29, 9], [40, 0, 49, 9]])
+    scores = torch.tensor([0.05, 0.8, 0.2])
+    instances = Instances((60, 60), pred_boxes=Boxes(boxes), scores=scores)
+    assert worth_drawing(instances).scores.tolist() == scores[[1, 2]].tolist()
+    assert len(worth_drawing(instances[:0])) == 0
 
 
 def touch(a: tuple, b: tuple) -> bool:

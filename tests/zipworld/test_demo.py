@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image
 
 from zipseg.utils.config_files import get_config_file
 from zipseg.zipworld import demo
@@ -41,3 +42,5 @@ def test_metrics_are_valid_json_and_panels_are_drawn(ran):
     kept = json.loads((output / "metrics.json").read_text(), parse_constant=refuse)
     assert kept == metrics
     assert len(list((output / "panels").glob("*.png"))) == 2
+    with Image.open(output / "beside.png") as picture:
+        assert picture.height > picture.width  # four scenes below each other, three columns

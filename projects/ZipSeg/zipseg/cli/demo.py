@@ -32,4 +32,6 @@ def run(args: argparse.Namespace) -> None:
         "sam_alone": get_config_file("ZipWorld/sam_alone_embedded.yaml"),
     }
     metrics = run_demo(configs, args.output)
-    print(f"\n{metrics_table(metrics)}\n\nPictures of the stages: {args.output / 'panels'}")
+    print(f"\n{metrics_table(metrics)}\n")
+    print(f"Both beside each other: {args.output / 'beside.png'}")
+    print(f"Pictures of the stages: {args.output / 'panels'}")

@@ -17,6 +17,10 @@ _SHORT_SIDE = 512  # smaller pictures are enlarged so that labels leave somethin
 _LONG_SIDE = 2048  # ... but never beyond this: thin ones cannot be helped, and would fill a disk,
 _LONGEST = 16_384  # and larger pictures made smaller: what draws knows no sides beyond 65,535
 
+SAME_PLACE = 0.5  # IoU
+MOST_DRAWN = 8  # instances: more would hide each other
+LEAST_SHARE = 0.2  # of the best one's score
+
 
 def draw_instances(rgb: np.ndarray, instances: Instances, metadata: Metadata) -> np.ndarray:
     """The picture with masks, boxes, names and scores. Names that have no room are left out.
@@ -69,6 +73,13 @@ def best_of_each_place(instances: Instances, overlap: float) -> Instances:
     else:
         iou = pairwise_iou(found.pred_boxes, found.pred_boxes)
     return found[suppress(iou, found.scores, overlap)]
+
+
+def worth_drawing(instances: Instances) -> Instances:
+    """The few that a picture has room for: the best of each place, and none whose score is small
+    beside the best one's."""
+    best = best_of_each_place(instances, SAME_PLACE)[:MOST_DRAWN]
+    return best[best.scores >= LEAST_SHARE * best.scores[:1]]
 
 
 def _colour(index: int) -> Colour:

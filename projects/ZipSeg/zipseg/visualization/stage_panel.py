@@ -17,13 +17,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..structures import Pieces, Proposals, Trace
-from .overlays import best_of_each_place, draw_instances
+from .overlays import draw_instances, worth_drawing
 
 _COLOURS = mpl.colormaps["tab10"]
 _NAMED = 2  # names in the title
 _LEGEND = 4  # names below the activation
-_DRAWN = 8  # instances, the best of each place: more would hide each other
-_SAME_PLACE = 0.5  # IoU
 
 
 def save_stage_panel(path: str | Path, rgb: np.ndarray, trace: Trace, names: Sequence[str]) -> None:
@@ -41,7 +39,7 @@ def save_stage_panel(path: str | Path, rgb: np.ndarray, trace: Trace, names: Seq
     present = [names[c] for c in trace.present.category.tolist()]
     axes[0].set_title(_name_list(present, trace.present.score.tolist()), fontsize=9)
     axes[0].imshow(rgb)
-    best = best_of_each_place(trace.instances, _SAME_PLACE)[:_DRAWN]
+    best = worth_drawing(trace.instances)
     shown = set(best.pred_classes.tolist())
     found = [place for place, c in enumerate(trace.present.category.tolist()) if c in shown]
     _draw_activation(axes[1], trace, found, present)
