@@ -18,7 +18,7 @@ CONFIGS = {
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     output = tmp_path_factory.mktemp("demo")
-    scenes = splits.SPLITS["zipworld_mini"][:6]
+    scenes = splits.SPLITS["zipworld_mini"][:4]
     configs = {name: get_config_file(file) for name, file in CONFIGS.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(splits.SPLITS, "zipworld_mini", scenes)
