@@ -28,7 +28,7 @@ def throughput_benchmark(cfg: CfgNode, batches: Sequence[int] = (1, 8), images: 
     model = build_model(cfg).eval()
     picture = benchmark_picture(480, 640)
     tensor = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).pin_memory()
-    report: dict = {"device": torch.cuda.get_device_name(), "objects": 0}
+    report: dict = {"device": torch.cuda.get_device_name()}
     for batch in batches:
         inputs = [{"image": tensor}] * batch
         report["objects"] = len(model.trace(inputs)[0].proposals)

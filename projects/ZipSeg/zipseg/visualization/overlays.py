@@ -16,10 +16,9 @@ from .labels import Colour, draw_labels, place_labels
 _SHORT_SIDE = 512  # smaller pictures are enlarged so that labels leave something to see ...
 _LONG_SIDE = 2048  # ... but never beyond this: thin ones cannot be helped, and would fill a disk,
 _LONGEST = 16_384  # and larger pictures made smaller: what draws knows no sides beyond 65,535
-
-SAME_PLACE = 0.5  # IoU
-MOST_DRAWN = 8  # instances: more would hide each other
-LEAST_SHARE = 0.2  # of the best one's score
+_SAME_PLACE = 0.5  # IoU
+_MOST_DRAWN = 8  # instances: more would hide each other
+_LEAST_SHARE = 0.2  # of the best one's score
 
 
 def draw_instances(rgb: np.ndarray, instances: Instances, metadata: Metadata) -> np.ndarray:
@@ -78,8 +77,8 @@ def best_of_each_place(instances: Instances, overlap: float) -> Instances:
 def worth_drawing(instances: Instances) -> Instances:
     """The few that a picture has room for: the best of each place, and none whose score is small
     beside the best one's."""
-    best = best_of_each_place(instances, SAME_PLACE)[:MOST_DRAWN]
-    return best[best.scores >= LEAST_SHARE * best.scores[:1]]
+    best = best_of_each_place(instances, _SAME_PLACE)[:_MOST_DRAWN]
+    return best[best.scores >= _LEAST_SHARE * best.scores[:1]]
 
 
 def _colour(index: int) -> Colour:
