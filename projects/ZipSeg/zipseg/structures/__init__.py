@@ -5,7 +5,7 @@
 """
 
 from .activation import Activation
-from .masks import Masks, mask_boxes, mask_ious, resized_mask
+from .masks import Masks, distinct_masks, mask_boxes, mask_ious, resized_mask
 from .pieces import Pieces
 from .present import Present
 from .proposals import Proposals
@@ -18,6 +18,7 @@ __all__ = [
     "Present",
     "Proposals",
     "Trace",
+    "distinct_masks",
     "mask_boxes",
     "mask_ious",
     "resized_mask",

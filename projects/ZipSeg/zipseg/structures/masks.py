@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -35,6 +36,18 @@ def resized_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(mask[:, None].float(), size, mode="bilinear")[:, 0] > 0.5
 
 
+def distinct_masks(mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Prompts of several categories and points often have one mask: the places of the first of each
+    kind, int64 [D], and for every mask bool [N, H, W] the place of its like among those, int64 [N].
+    """
+    packed = np.packbits(mask.flatten(1).cpu().numpy(), axis=1)
+    kinds: dict[bytes, int] = {}
+    place = [kinds.setdefault(row.tobytes(), len(kinds)) for row in packed]
+    first = np.unique(place, return_index=True)[1]
+    to = mask.device
+    return torch.from_numpy(first).to(to), torch.tensor(place, dtype=torch.int64, device=to)
+
+
 def mask_boxes(mask: Tensor) -> Tensor:
     """Tight boxes float32 [N, 4], XYXY with exclusive ends; zeros for an empty mask [N, H, W]."""
     spans = [_span(mask.any(dim=1)), _span(mask.any(dim=2))]
@@ -47,16 +60,18 @@ def mask_ious(mask: Tensor, side: int = 256) -> Tensor:
     Args:
         side: larger masks are compared as shares of cells of a grid whose long side is this.
     """
-    cells = mask.float()
+    first, place = distinct_masks(mask)
+    cells = mask[first].float()
     height, width = mask.shape[-2:]
-    if len(mask) and max(height, width) > side:
+    if len(first) and max(height, width) > side:
         scale = side / max(height, width)
         grid = (max(1, round(height * scale)), max(1, round(width * scale)))
         cells = F.adaptive_avg_pool2d(cells, grid)
     cells = cells.flatten(1)
     both = cells @ cells.T
     area = both.diagonal()
-    return both / (area + area[:, None] - both).clamp_min(torch.finfo(both.dtype).tiny)
+    iou = both / (area + area[:, None] - both).clamp_min(torch.finfo(both.dtype).tiny)
+    return iou[place][:, place]
 
 
 def _span(line: Tensor) -> tuple[Tensor, Tensor]:

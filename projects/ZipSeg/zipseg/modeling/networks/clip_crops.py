@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from ...structures.masks import mask_boxes, resized_mask
+from ...structures.masks import distinct_masks, mask_boxes, resized_mask
 from .clip_classifier import encode_image, input_size
 from .preprocess import CLIP_MEAN, normalise, per_channel
 
@@ -38,7 +38,8 @@ class ClipCrops(nn.Module):
         ground = per_channel([255 * mean for mean in CLIP_MEAN], image)
         pixels = image.float()
         embeddings = []
-        for part in mask.split(CROPS_AT_ONCE):
+        first, place = distinct_masks(mask)
+        for part in mask[first].split(CROPS_AT_ONCE):
             part = resized_mask(part, image.shape[-2:])
             # Beyond the image the sampling finds 0, which the ground is taken to be.
             masked = torch.where(part[:, None], pixels - ground, 0)
@@ -46,7 +47,7 @@ class ClipCrops(nn.Module):
             boxes = torch.cat([index, _squares(mask_boxes(part))], dim=1)
             crops = roi_align(masked, boxes, (self.size, self.size), aligned=True) + ground
             embeddings.append(encode_image(self.visual, normalise(crops)).float())
-        return torch.cat(embeddings)
+        return torch.cat(embeddings)[place]
 
 
 def _squares(boxes: Tensor) -> Tensor:
