@@ -5,6 +5,7 @@ import re
 import resource
 import sys
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
@@ -25,6 +26,12 @@ def peak_mib() -> float:
 
 
 def in_its_own_process(function: Callable, *arguments: object) -> object:
-    """What a function of a module returns, called in a fresh process, which ends with it."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
+    """What a function of a module returns, called in a fresh process, which ends with it.
+
+    Raises:
+        BaseException: what the function raised, ``SystemExit`` as well.
+        concurrent.futures.process.BrokenProcessPool: the process was killed.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()

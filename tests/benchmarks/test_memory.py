@@ -24,3 +24,12 @@ def test_a_large_process_does_not_leave_its_peak_to_those_it_starts():
     large = np.ones(2**27)  # 1 GiB, far more than a fresh process needs
     assert 1 < in_its_own_process(peak_mib) < 900 < peak_mib()
     del large
+
+
+def leave(why: str) -> None:
+    sys.exit(why)
+
+
+def test_a_process_that_gives_up_is_not_waited_for():
+    with pytest.raises(SystemExit, match="no such config"):
+        in_its_own_process(leave, "no such config")
