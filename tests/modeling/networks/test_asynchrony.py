@@ -3,7 +3,10 @@
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as F
 
+from zipseg.modeling.networks import preprocess
 from zipseg.modeling.networks.clip_boundary import ClipBoundary
 from zipseg.modeling.networks.clip_dense import ClipDense
 from zipseg.modeling.networks.preprocess import to_device
@@ -83,14 +86,28 @@ def test_segmenters_wait_once_an_image_at_most(member, image, monkeypatch):
     assert set(decoding.seen) <= {"index", "index_put_", "nonzero"}
 
 
+def resized_as_on_a_gpu(image, size):
+    """In float and rounded; on a CPU, bytes are resized by integers."""
+    resized = F.resize(image.float(), list(size), InterpolationMode.BICUBIC, antialias=True)
+    return resized.round().clamp(0, 255).to(torch.uint8)
+
+
+@pytest.mark.parametrize("size", [(48, 48), (150, 90)])
+def test_the_clips_images_on_a_gpu_are_the_cpus_to_a_step(image, size):
+    here, there = preprocess._resize(image, size), resized_as_on_a_gpu(image, size)
+    assert (there.int() - here.int()).abs().max() <= 1
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("path", ["surgery", "naclip"])
-def test_a_gpu_gives_the_cpus_tokens_and_features(path, vit_clip, resnet_clip, image):
+def test_a_gpu_gives_the_cpus_tokens_and_features(path, vit_clip, resnet_clip, image, monkeypatch):
     dense = ClipDense(vit_clip.visual, path, 2, size=48)
     boundary = ClipBoundary(resnet_clip.visual, "layer3", (64, 128), strip_pixels=1024)
     images = [image, image[:, :40]]
     with torch.no_grad():
-        tokens, features = dense.encode(images), boundary.encode(images)
+        with monkeypatch.context() as patched:
+            patched.setattr(preprocess, "_resize", resized_as_on_a_gpu)
+            tokens, features = dense.encode(images), boundary.encode(images)
         dense.cuda(), boundary.cuda()
         on_gpu = [to_device(each, torch.device("cuda")) for each in images]
         torch.cuda.set_sync_debug_mode("error")
