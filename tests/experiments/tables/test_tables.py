@@ -4,8 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from unittest import mock
@@ -18,11 +16,8 @@ from tests.self_training.faked import TINY, Among, fake_tools, starts
 
 from zipseg.cli.main import door
 from zipseg.experiments.tables import store
-from zipseg.experiments.tables.rows import read_rows
-from zipseg.experiments.tables.steps import needed_steps
 from zipseg.self_training import runner
-from zipseg.self_training.programs import REPORT, Programs, check_configs
-from zipseg.utils.config_files import config_folder
+from zipseg.self_training.programs import REPORT
 from zipseg.utils.errors import REQUEUE
 
 OPTS = ["DATASETS.TEST", "('seen',)"]
@@ -313,47 +308,6 @@ def test_a_failing_row_does_not_stop_the_others(tables, monkeypatch, capsys):
     monkeypatch.delenv("FAKE_FAIL")
     assert tables.run() == 0
     assert len(tables.kept()) == 11
-
-
-DECLARED = config_folder() / "experiments"
-
-
-@pytest.mark.parametrize(("file", "first"), [("zipworld", "sam-alone"), ("training", "zip")])
-def test_the_projects_own_rows(tmp_path, file, first):
-    """All declared, all configs there, and every key known."""
-    found = read_rows(DECLARED / f"{file}.yaml")
-    assert next(iter(found.rows)) == first
-    assert {row.table for row in found.rows.values()} == set(found.tables)
-    programs = Programs(tmp_path)
-    check_configs(step for name in found.rows for step in needed_steps(found, programs, name))
-
-
-def test_shares_of_labels_begin_both_ways():
-    found = read_rows(DECLARED / "training.yaml").rows.values()
-    shares = [row for row in found if row.table == "fractions"]
-    shares = [row for row in shares if not row.name.startswith("scratch-longer")]
-    assert {(r.keys["percent"], r.keys["seed"], r.start) for r in shares} == {
-        (percent, seed, start)
-        for percent in (1, 2, 5, 10)
-        for seed in (0, 1, 2)
-        for start in ("", "round1")
-    }
-
-
-def test_a_dry_run_prints_every_command_without_pytorch(tmp_path):
-    code = (
-        "import sys; from zipseg.cli.main import main; code = main(sys.argv[1:]); "
-        "assert not {'torch', 'detectron2', 'matplotlib'} & set(sys.modules); sys.exit(code)"
-    )
-    words = ["tables", "--dry-run", "--work", str(tmp_path / "w"), "--results", str(tmp_path / "r")]
-    words += ["--rows", str(DECLARED / "training.yaml")]
-    run = subprocess.run(
-        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    assert "# round3 (to do)" in run.stdout
-    assert run.stdout.count("\nzipseg train --config-file") > 30
-    assert not list(tmp_path.iterdir())
 
 
 def test_the_report_is_what_evaluations_write():
