@@ -29,6 +29,7 @@ from .labeling import (
     ranks_benchmark,
 )
 from .presets import presets_benchmark, to_markdown, untrained
+from .prompts import prompts_benchmark
 from .surgery import surgery_benchmark
 from .throughput import throughput_benchmark
 from .training import training_benchmark
@@ -123,6 +124,10 @@ BENCHMARKS: dict[str, tuple[Callable[[argparse.Namespace], dict], dict[str, Call
             "channels_last_over_plain": itemgetter("float32_channels_last_over_float32"),
             "bfloat16_over_float32": itemgetter("bfloat16_channels_last_over_float32"),
         },
+    ),
+    "prompts": (
+        lambda _: prompts_benchmark(),
+        {"many_prompts_over_few": itemgetter("many_over_few")},
     ),
     "presets": (presets, {}),
     "throughput": (throughput, {}),

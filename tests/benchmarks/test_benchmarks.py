@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from benchmarks import __main__ as benchmark
-from benchmarks import boundary, formats, forward, presets, surgery, training
+from benchmarks import boundary, formats, forward, presets, prompts, surgery, training
 from benchmarks.forward import benchmark_picture, forward_benchmark
 from benchmarks.surgery import plain_similarity
 from benchmarks.vocabulary import vocabulary_benchmark
@@ -65,6 +65,12 @@ def test_the_boundary_network_is_measured_whole_and_in_strips(here, monkeypatch)
     assert report["weights_gib"] <= report["strips_gib"]
     (ratio,) = benchmark.BENCHMARKS["boundary"][1].values()
     assert ratio({"strips_gib": 3.0, "whole_gib": 4.0}) == 0.75
+
+
+def test_prompts_are_timed_few_and_many_at_once():
+    report = prompts.prompts_benchmark("SegmentAnything", "zipworld", prompts=64)
+    assert all(seconds > 0 for seconds in report.values())
+    assert report["many_over_few"] == report["at_once_64_s"] / report["at_once_4_s"]
 
 
 def test_number_formats_are_timed_side_by_side():

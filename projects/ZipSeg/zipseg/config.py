@@ -100,7 +100,7 @@ def _add_networks(zip_: CfgNode) -> None:
     # into it, or "embedded"; of all a local checkpoint file or a URL in the format of its authors,
     # or "random".
     zip_.SEGMENTER.WEIGHTS = "auto"
-    # How many prompts are decoded at once.
+    # How many prompts are decoded at once, at most.
     zip_.SEGMENTER.PROMPT_BATCH = 64
     # Prompt with a point deep inside each object besides its box.
     zip_.SEGMENTER.USE_POINTS = False

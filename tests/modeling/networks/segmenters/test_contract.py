@@ -222,3 +222,16 @@ def test_unknown_types_and_missing_packages_are_named(name, monkeypatch):
 def test_unknown_names_list_those_there_are():
     with pytest.raises(ConfigError, match=r"NAME: 'SAM9' is not one of: HQSAM, MobileSAM, SAM2, S"):
         build_segmenter("SAM9", "vit_b", "random", KEY)
+
+
+def test_a_cpu_decodes_what_fits_its_cache(member, image, monkeypatch):
+    segmenter = member.segmenter(member.model)
+    (encoded,) = segmenter.encode([image])
+    tokens = encoded.features[0].shape[-2:].numel()
+    sizes, candidates = [], segmenter.candidates
+    monkeypatch.setattr(
+        segmenter, "candidates", lambda e, b, p: sizes.append(len(b)) or candidates(e, b, p)
+    )
+    monkeypatch.setattr(contract, "CACHED_TOKENS", 3 * tokens)
+    segmenter.decode(encoded, BOXES)
+    assert sizes == [3, 1]

@@ -22,6 +22,7 @@ SEGMENTER_REGISTRY.__doc__ = "Segmenters by ``MODEL.ZIP.SEGMENTER.NAME``."
 
 PIXELS_AT_ONCE = 2**26  # of enlarged logits, 256 MiB
 PROMPT_BYTES = 2**26  # that decoding a prompt takes, at most about
+CACHED_TOKENS = 2**14  # of all prompts together: more do not fit a CPU's cache
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Segmenter(nn.Module, ABC):
 
     Args:
         model: the package's model, in evaluation mode.
-        prompt_batch: prompts decoded at once; fewer where a GPU has little memory left.
+        prompt_batch: prompts decoded at once; fewer where a GPU has little memory left, and on a
+            CPU, which takes twice the time for what does not fit its cache.
     """
 
     package: ClassVar[tuple[str, str]]  # the module that is imported, how to install it
@@ -212,7 +214,7 @@ class Segmenter(nn.Module, ABC):
         size = tuple(size or encoded.image_size)
         mask = torch.empty((len(prompts), *size), dtype=torch.bool, device=self.device)
         iou = torch.empty(len(mask), device=self.device)
-        batch = max(1, min(self.prompt_batch, free_memory(self.device) // 2 // PROMPT_BYTES))
+        batch = self._prompts_at_once(encoded)
         for start in range(0, len(mask), batch):
             chunk = slice(start, start + batch)
             with torch.autocast(mask.device.type, enabled=False):
@@ -223,6 +225,12 @@ class Segmenter(nn.Module, ABC):
                 logits = logits[torch.arange(len(best), device=best.device), best][:, None]
                 self._enlarge(logits, encoded, mask[chunk])
         return Masks(mask, iou.clamp(0, 1))[place]
+
+    def _prompts_at_once(self, encoded: Encoded) -> int:
+        fitting = free_memory(self.device) // 2 // PROMPT_BYTES
+        if self.device.type == "cpu":
+            fitting = min(fitting, CACHED_TOKENS // encoded.features[0].shape[-2:].numel())
+        return max(1, min(self.prompt_batch, fitting))
 
     @abstractmethod
     def candidates(
