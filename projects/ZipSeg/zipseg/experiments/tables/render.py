@@ -145,7 +145,8 @@ def plot(declaration: Declaration, rows: Sequence[Mapping], table: str, path: Pa
     key = declaration.tables[table]["across"]
     ((head, place),) = declaration.tables[table]["columns"].items()
     curves = [row for row in rows if row["table"] == table]
-    levels = [row for row in rows if row["table"] == next(iter(declaration.tables)) != table]
+    first = next(iter(declaration.tables))
+    levels = _by_title(row for row in rows if row["table"] == first != table)
     values = _values(curves, key)
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
@@ -164,9 +165,9 @@ def plot(declaration: Declaration, rows: Sequence[Mapping], table: str, path: Pa
             label=title,
         )
     shades = [f"{0.75 - 0.6 * n / max(len(levels) - 1, 1):.2f}" for n in range(len(levels))]
-    for row, shade in zip(levels, shades, strict=True):
-        if (each := spread([row], place)) is not None:
-            axes.axhline(each.mean, color=shade, linestyle="--", linewidth=1, label=row["title"])
+    for (title, own), shade in zip(levels.items(), shades, strict=True):
+        if (each := spread(own, place)) is not None:
+            axes.axhline(each.mean, color=shade, linestyle="--", linewidth=1, label=title)
     axes.set_xticks(range(len(values)), map(str, values))
     axes.set_xlabel(key)
     axes.set_ylabel(head)
