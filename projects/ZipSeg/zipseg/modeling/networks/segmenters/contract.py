@@ -58,7 +58,7 @@ class Segmenter(nn.Module, ABC):
     Args:
         model: the package's model, in evaluation mode.
         prompt_batch: prompts decoded at once; fewer where a GPU has little memory left, and on a
-            CPU, which takes twice the time for what does not fit its cache.
+            CPU, which takes half as long again for what does not fit its cache.
     """
 
     package: ClassVar[tuple[str, str]]  # the module that is imported, how to install it
