@@ -16,7 +16,8 @@ from zipseg.zipworld.scenes import ensure_rendered
 
 FOLDER = Path(__file__).with_name("images")
 CONFIG = "ZipWorld/zip_embedded.yaml"
-CANDIDATES = 24  # scenes to choose from: the clearest, of few instances, sure ones
+CANDIDATES = 24  # scenes to choose from: the clearest, of instances that are all sure
+SCORE = 0.3  # from which instances are drawn
 OVERLAP = 0.5  # IoU of instances that would hide each other
 
 
@@ -29,16 +30,15 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     panel = FOLDER / "stages.png"
     save_stage_panel(panel, best.image, best.stages, best.names)
-    best.draw(score=0.3, most=12, overlap=OVERLAP).save(FOLDER / "masks.jpg", quality=88)
+    best.draw(score=SCORE, most=12, overlap=OVERLAP).save(FOLDER / "masks.jpg", quality=88)
     print(best.file_name, panel)
 
 
 def unclear(found: Prediction) -> float:
-    """How much there is to see beside four sure instances."""
+    """How unsure the least sure instance is that is drawn, of four to eight."""
     seen = best_of_each_place(found.instances, OVERLAP)
-    if len(seen) < 4:
-        return float("inf")
-    return len(seen) - 10 * float(seen.scores[:4].mean())
+    drawn = seen[seen.scores >= SCORE]
+    return 1 - float(drawn.scores.min()) if 4 <= len(drawn) <= 8 else float("inf")
 
 
 if __name__ == "__main__":
