@@ -80,9 +80,10 @@ def wait_for(folder: Path, count: int, process) -> None:
         time.sleep(0.005)
 
 
-def test_kills_at_random_points_leave_the_same_rounds(uninterrupted, tmp_path):
+@pytest.mark.parametrize("seed", range(2))
+def test_kills_at_random_points_leave_the_same_rounds(seed, uninterrupted, tmp_path):
     """SIGKILL to the pipeline, with its running command or leaving it behind."""
-    chance, kills = random.Random(0), 0
+    chance, kills = random.Random(seed), 0
     for _ in range(100):
         process = SERVER.Process(target=run_in_a_group, args=(tmp_path,))
         process.start()

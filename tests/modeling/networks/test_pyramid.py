@@ -83,7 +83,7 @@ def test_wrong_layers_and_towers_list_those_there_are(resnet_clip, convnext):
         find_layer(nn.Linear(3, 3), "layer3", KEY)
 
 
-@pytest.mark.parametrize("size", [(64, 96), (129, 38), (95, 33), (40, 40)])
+@pytest.mark.parametrize("size", [(96, 128), (257, 70), (131, 64), (95, 33), (40, 40)])
 @pytest.mark.parametrize("stride", [4, 8, 16, 32])
 def test_strips_give_the_features_of_the_whole(tower, size, stride):
     layer = find_layer(tower, f"stride{stride}", KEY)
